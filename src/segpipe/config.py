@@ -1,0 +1,268 @@
+"""One run as a TOML file in, a frozen `Config` out: every key is known, typed and checked before any slow work."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from segpipe import schema
+from segpipe.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Section):
+    """Where the pictures come from and what to do with bad ones.
+
+    `path` is relative to the TOML file that names it, or a URL such as gs://bucket/folder.
+    """
+
+    kind: Literal["folder", "basemap"] = "folder"
+    path: str = ""
+    images: str = "images"
+    masks: str = "masks"
+    on_bad_example: Literal["fail", "quarantine"] = "fail"
+    max_megapixels: Annotated[float, Field(gt=0)] = 100.0
+
+
+class Split(_Section):
+    """How pictures are dealt out to train, eval and test: by a hash of their id, so that new ones move no old one."""
+
+    train: Fraction = 0.7
+    eval: Fraction = 0.15
+    test: Fraction = 0.15
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.eval + self.test
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"train + eval + test must be 1, got {total:g}; try 0.7, 0.15 and 0.15.")
+        return self
+
+
+class Data(_Section):
+    """What the masks mean and at which size the model sees the pictures.
+
+    Attributes:
+      classes: names, in the order of the class ids 0…K-1.
+      mask_values: the value in the stored masks of each class, in the same order; 0…K-1 when left out.
+      ignore_values: values in the stored masks that no loss and no metric counts.
+      image_size: side in pixels of the square that the model sees; a multiple of 32.
+    """
+
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=schema.MAX_CLASSES)]
+    mask_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    ignore_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    image_size: int = 128
+    schema_file: str = "schema.pbtxt"
+
+    @field_validator("image_size")
+    @classmethod
+    def _multiple_of_32(cls, size: int) -> int:
+        if size < 32 or size % 32:
+            raise ValueError(f"image_size must be a multiple of 32, got {size}; try {max(32, size // 32 * 32)}.")
+        return size
+
+    @model_validator(mode="after")
+    def _classes_and_values_agree(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
+            raise ValueError(f"classes must differ from each other, got {', '.join(twice)} more than once.")
+        if self.mask_values and len(self.mask_values) != len(self.classes):
+            raise ValueError(
+                f"mask_values needs one value per class: {len(self.classes)} classes, "
+                f"got {len(self.mask_values)} values."
+            )
+        values = self.class_values
+        if len(set(values)) != len(values):
+            raise ValueError("mask_values must differ from each other: one mask value cannot mean two classes.")
+        if both := sorted(set(values) & set(self.ignore_values)):
+            raise ValueError(f"a mask value is a class or ignored, not both; got {both} in mask_values and ignore_values.")
+        return self
+
+    @property
+    def class_values(self) -> tuple[int, ...]:
+        """The stored mask value of each class, in the order of the class ids."""
+        return self.mask_values or tuple(range(len(self.classes)))
+
+
+class Model(_Section):
+    """Which network, how large, and where its weights start.
+
+    `weights` is "imagenet" (Keras downloads them), "none" (random), or the path or URL of a weights file.
+    `width` is MobileNetV2's multiplier (alpha); `decoder_filters` go from the deepest level up.
+    """
+
+    architecture: str = "unet_mobilenetv2"
+    weights: str = "imagenet"
+    width: Literal[0.35, 0.5, 0.75, 1.0, 1.3, 1.4] = 1.0
+    decoder_filters: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=4, max_length=4)] = (
+        512,
+        256,
+        128,
+        64,
+    )
+
+
+class Train(_Section):
+    """The training recipe. `frozen_epochs` train the decoder alone first; the encoder follows at a lower rate."""
+
+    epochs: Annotated[int, Field(gt=0)] = 20
+    frozen_epochs: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(gt=0)] = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    encoder_learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    dice_weight: Annotated[float, Field(ge=0)] = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    augment: bool = True
+    patience_epochs: Annotated[int, Field(gt=0)] = 5
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    deterministic: bool = False
+    cache_gb: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Gate(_Section):
+    """What a candidate must reach on the test split before it is pushed.
+
+    Attributes:
+      min_mean_iou: floor of the mean IoU over the classes.
+      min_class_iou: floor for single classes, by name.
+      max_mean_iou_drop: how far the mean IoU may lie below the last blessed model's.
+    """
+
+    min_mean_iou: Fraction = 0.5
+    min_class_iou: Mapping[str, Fraction] = Field(default_factory=dict)
+    max_mean_iou_drop: Fraction = 0.0
+
+
+class Config(_Section):
+    """One run. `name` names its folder; `directory` is where relative paths start (the TOML file's folder)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=63)]
+    output_dir: str = ""
+    seed: int = 0
+    source: Source = Source()
+    split: Split = Split()
+    data: Data
+    model: Model = Model()
+    train: Train = Train()
+    gate: Gate = Gate()
+    directory: Path = Path(".")
+
+    @model_validator(mode="after")
+    def _gate_names_classes(self) -> Self:
+        for name in self.gate.min_class_iou:
+            if name not in self.data.classes:
+                raise ValueError(f"gate.min_class_iou names {name!r}; the classes are {', '.join(self.data.classes)}.")
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.data.classes)
+
+    @property
+    def output_path(self) -> Path:
+        """The run's folder: `output_dir` as seen from the TOML file, or runs/<name> in the working directory."""
+        return self.resolve(self.output_dir) if self.output_dir else Path("runs").absolute() / self.name
+
+    def resolve(self, path: str) -> Path:
+        """`path` as seen from the TOML file."""
+        return (self.directory / Path(path).expanduser()).absolute()
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a TOML file, applies `--set` overrides and checks the whole.
+
+    Args:
+      path: the TOML file.
+      overrides: entries such as "train.epochs=5"; the value is TOML, or a plain string where it is not.
+
+    Raises:
+      ConfigError: the file is missing or not TOML, a key is unknown, or a value is out of range.
+    """
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no such config: {path}. `segpipe init DIR --data PATH` writes one.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    for override in overrides:
+        _apply(raw, override)
+    if "directory" in raw:
+        raise ConfigError(f"{path}: directory is not a key; relative paths start at the TOML file's own folder.")
+    raw.setdefault("name", path.stem if path.stem != "pipeline" else path.absolute().parent.name)
+    try:
+        return Config.model_validate({**raw, "directory": path.absolute().parent})
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first_sentence(error)}") from None
+
+
+def to_json(config: Config) -> str:
+    """The config as one line of JSON, for component arguments; `from_json` reads it back equal."""
+    return json.dumps(config.model_dump(mode="json"), sort_keys=True)
+
+
+def from_json(text: str) -> Config:
+    """Reads what `to_json` wrote."""
+    return Config.model_validate_json(text)
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, sign, value = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set wants KEY=VALUE, as in --set train.epochs=5; got {override!r}.")
+    *sections, last = key.strip().split(".")
+    target = raw
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {key}: {section} is a value, not a section.")
+    try:
+        target[last] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        target[last] = value.strip()
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """The first problem of a validation error as one sentence; an unknown key gets its nearest valid one."""
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    key = ".".join(str(part) for part in problem["loc"])
+    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        *sections, last = (str(part) for part in problem["loc"])
+        known = _known_keys(sections)
+        near = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
+        hint = f"did you mean {'.'.join([*sections, near[0]])}?" if near else f"known keys: {', '.join(known)}."
+        return f"unknown key {key}; {hint}{more}"
+    if problem["type"] == "missing":
+        return f"{key} is missing; it is required.{more}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[0].lower() + message[1:]}, got {problem['input']!r}{more}" if (
+        problem["type"] != "value_error"
+    ) else f"{message}{more}"
+
+
+def _known_keys(sections: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return [name for name in model.model_fields if name != "directory"]
