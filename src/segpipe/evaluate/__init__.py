@@ -1,0 +1,1 @@
+"""Model and examples in, metrics, verdict and report out."""
