@@ -1,0 +1,1 @@
+"""Stored picture in, model input out."""

@@ -1,0 +1,1 @@
+"""Fitted model in, something that answers requests out."""
