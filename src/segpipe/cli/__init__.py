@@ -1,0 +1,1 @@
+"""What a person types: one module per verb, each a few lines that call a stage."""

@@ -1,0 +1,77 @@
+"""The `segpipe` command: arguments in, a verb called, one line and an exit status out.
+
+Exit status: 0 done (and blessed), 1 a failure, 2 the user's input is wrong, 3 done and not blessed.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+from segpipe.cli import doctor, init, predict, prepare, run, runs
+from segpipe.errors import SegpipeError, UserError
+
+app = typer.Typer(
+    name="segpipe",
+    help="From a folder of images and masks to a gated, deployed segmentation model.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("init")(init.init)
+app.command("prepare")(prepare.prepare)
+app.command("run")(run.run)
+app.command("runs")(runs.runs)
+app.command("predict")(predict.predict)
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("segpipe"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    # TensorFlow reads these when it is imported, which no verb has done yet. A person's own setting wins.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits; an error that segpipe raises on purpose is one line, never a traceback."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.Exit as finished:
+        sys.exit(finished.exit_code)
+    except typer.Abort:
+        _fail("stopped.", 130)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command continues.", 130)
+    except UserError as error:
+        _fail(str(error), 2)
+    except SegpipeError as error:
+        _fail(str(error), 1)
+    except Exception as error:
+        # Typer's own usage errors know how to print themselves; anything else is a bug worth a traceback.
+        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
+            raise
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    typer.echo(f"segpipe: {message}", err=True)
+    sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""`segpipe run CONFIG`: the whole pipeline, here."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpipe import config as config_module
+from segpipe.cli.console import RunConsole, library_output_to
+from segpipe.errors import RunError
+
+NOT_BLESSED = 3
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="The TOML file of the run.", metavar="CONFIG")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as in train.epochs=5.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every component again; reuse nothing.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show everything that the libraries print.")] = False,
+) -> None:
+    """Run the whole pipeline here; a second call resumes, or reuses what is done."""
+    settings = config_module.load(config, overrides or ())
+    from segpipe.ingest.check import check_before_run
+
+    check_before_run(settings)
+    run_dir = settings.output_path
+    log = run_dir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+    try:
+        with library_output_to(log, verbose) as person:
+            blessed, last_line = _watch(settings, person, fresh)
+    except RunError as error:
+        if verbose:
+            raise
+        raise RunError(f"{error} The whole story: {os.path.relpath(log)}") from error
+    typer.echo(last_line)
+    if not blessed:
+        sys.exit(NOT_BLESSED)
+
+
+def _watch(settings: config_module.Config, person: "TextIO", fresh: bool) -> tuple[bool, str]:
+    print_to = RunConsole(person, ["ExampleValidator"])
+    print_to.say(f"segpipe {settings.name} → {os.path.relpath(settings.output_path)}  (loading TFX …)")
+    import logging
+
+    from segpipe import progress
+    from segpipe.pipeline import run as pipeline_run
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
+    started_s = time.monotonic()
+    nodes = pipeline_run.node_ids(settings)
+    console = RunConsole(person, nodes)
+    with console.open(), progress.listening(console.progress):
+        finished = pipeline_run.run(
+            settings,
+            node_started=console.node_started,
+            node_finished=lambda outcome, note: console.node_finished(
+                outcome.node, outcome.status, outcome.seconds, note
+            ),
+            fresh=fresh,
+        )
+    verdict = "blessed" if finished.blessed else "NOT blessed"
+    console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {os.path.relpath(finished.report)}")
+    if not finished.blessed or finished.pushed is None:
+        return False, f"Not pushed: {'; '.join(finished.summary['reasons'])}. See {os.path.relpath(finished.report)}"
+    pushed = os.path.relpath(finished.pushed)
+    return True, f"Model: {pushed} . Next: segpipe predict {pushed} IMAGE -o masks/"

@@ -1,0 +1,96 @@
+"""The whole pipeline as one TFX graph, the same for every target.
+
+ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → Trainer → Resolver → Evaluator → Pusher.
+"""
+
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base import base_node
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+
+from segpipe import schema
+from segpipe.config import Config
+from segpipe.pipeline import digest
+from segpipe.pipeline.example_gen import picture_example_gen
+from segpipe.pipeline.example_validator import BlockingExampleValidator
+from segpipe.pipeline.metrics import eval_config
+from segpipe.pipeline.statistics import stats_options
+from segpipe.pipeline.targets import Target
+
+PREPROCESSING_FN = "segpipe.pipeline.preprocessing.preprocessing_fn"
+RUN_FN = "segpipe.pipeline.training.run_fn"
+
+
+def build(config: Config, target: Target, enable_cache: bool = True) -> Pipeline:
+    """Wires the graph for `config` to run at `target`.
+
+    Args:
+      config: the run.
+      target: where it runs.
+      enable_cache: reuse every component whose inputs, arguments and code are the same as in an earlier run.
+    """
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=target.pipeline_root,
+        components=_nodes(config, target),
+        enable_cache=enable_cache,
+        metadata_connection_config=target.metadata_connection,
+        beam_pipeline_args=target.beam_pipeline_args,
+    )
+
+
+def _nodes(config: Config, target: Target) -> list[base_node.BaseNode]:
+    example_gen = picture_example_gen(config)
+    examples = example_gen.outputs["examples"]
+
+    statistics_gen = StatisticsGen(examples=examples, stats_options=stats_options())
+    schema_gen = ImportSchemaGen(schema_file=str(config.resolve(config.data.schema_file)))
+    validator = BlockingExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    ).with_id("ExampleValidator")
+
+    transform = Transform(
+        examples=examples,
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn=PREPROCESSING_FN,
+        custom_config={
+            "image_size": config.data.image_size,
+            "code_digest": digest.code_digest("segpipe.pipeline.preprocessing"),
+        },
+        materialize=False,  # Writing decoded pixels costs more than decoding them again: DESIGN.md §2.
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+    )
+    transform.add_upstream_node(validator)  # Nothing is trained on data that the schema refuses.
+
+    trainer = target.trainer(
+        run_fn=RUN_FN,
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        train_args=trainer_pb2.TrainArgs(splits=[schema.TRAIN]),
+        eval_args=trainer_pb2.EvalArgs(splits=[schema.EVAL]),
+        custom_config={
+            "config": digest.sections(config, "seed", "model", "train"),
+            "code_digest": digest.code_digest("segpipe.pipeline.training"),
+            "work_dir": target.work_dir,
+        },
+    ).with_id("Trainer")
+
+    baseline = target.baseline(candidate=trainer.outputs["model"])
+    evaluator = Evaluator(
+        examples=examples,
+        example_splits=[schema.TEST],  # Never the split that selected the epoch.
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=eval_config(config, digest.code_digest("segpipe.pipeline.metrics")),
+    )
+    pusher = target.pusher(model=trainer.outputs["model"], model_blessing=evaluator.outputs["blessing"]).with_id(
+        "Pusher"
+    )
+    return [
+        example_gen, statistics_gen, schema_gen, validator, transform, trainer, baseline, evaluator, pusher
+    ]  # fmt: skip

@@ -1,0 +1,79 @@
+"""Reads ML Metadata: which execution wrote what, and what a killed run left open."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+_OPEN_STATES = (pb.Execution.NEW, pb.Execution.RUNNING)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One artifact that a component wrote.
+
+    Attributes:
+      id: of ML Metadata.
+      uri: its folder or file.
+      properties: what the component noted on it, as in {"blessed": 1}.
+    """
+
+    id: int
+    uri: str
+    properties: Mapping[str, int | float | str]
+
+
+def open_store(path: Path) -> MetadataStore:
+    """Opens, or makes, the sqlite store of a run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = pb.ConnectionConfig()
+    connection.sqlite.filename_uri = str(path)
+    return MetadataStore(connection)
+
+
+def outputs(store: MetadataStore, execution_id: int) -> dict[str, Output]:
+    """The artifacts that an execution wrote (or that the cache gave it), by the output's name."""
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution_id])
+        if event.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)
+    ]
+    artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    return {
+        event.path.steps[0].key: _output(artifacts[event.artifact_id])
+        for event in events
+        if event.artifact_id in artifacts
+    }
+
+
+def close_interrupted(store: MetadataStore, pipeline_root: Path) -> int:
+    """Marks the executions that a killed run left open as failed and deletes what they had half written.
+
+    Only to be called while no other run holds the folder.
+
+    Returns:
+      How many there were.
+    """
+    interrupted = [e for e in store.get_executions() if e.last_known_state in _OPEN_STATES]
+    for execution in interrupted:
+        for folder in [
+            *pipeline_root.glob(f"*/*/{execution.id}"),
+            *pipeline_root.glob(f"*/.system/*/{execution.id}"),
+        ]:
+            shutil.rmtree(folder, ignore_errors=True)
+        execution.last_known_state = pb.Execution.FAILED
+    if interrupted:
+        store.put_executions(interrupted)
+    return len(interrupted)
+
+
+def _output(artifact: pb.Artifact) -> Output:
+    properties = {
+        name: getattr(value, value.WhichOneof("value"))
+        for name, value in [*artifact.properties.items(), *artifact.custom_properties.items()]
+        if value.WhichOneof("value")
+    }
+    return Output(artifact.id, artifact.uri, properties)

@@ -1,0 +1,120 @@
+"""One local run: a config in, the run's folder (serving, report, summary) out, safe to kill and to repeat."""
+
+import fcntl
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpipe.config import Config
+from segpipe.errors import RunError, SegpipeError
+from segpipe.pipeline import graph, lineage, local, results
+from segpipe.pipeline.pusher import remove_half_written
+from segpipe.pipeline.targets import LocalTarget
+
+_log = logging.getLogger(__name__)
+
+NodeStarted = Callable[[str], None]
+NodeFinished = Callable[[local.Outcome, str], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run came to.
+
+    Attributes:
+      summary: what summary.json holds.
+      report: the page.
+      pushed: the newest serving version, or None where nothing was ever pushed.
+    """
+
+    summary: dict[str, object]
+    report: Path
+    pushed: Path | None
+
+    @property
+    def blessed(self) -> bool:
+        return bool(self.summary["blessed"])
+
+
+def node_ids(config: Config) -> list[str]:
+    """The nodes that a run of `config` goes through, in order."""
+    return [node.id for node in graph.build(config, LocalTarget(config.output_path)).components]
+
+
+def run(config: Config, node_started: NodeStarted, node_finished: NodeFinished, fresh: bool = False) -> Finished:
+    """Runs the pipeline here.
+
+    Args:
+      config: what to run.
+      node_started: told each node as it starts.
+      node_finished: told each node's outcome and its key numbers in a few words.
+      fresh: run every component again instead of reusing what an earlier run finished.
+
+    Raises:
+      UserError: the data or the config is wrong.
+      RunError: another run holds the folder, or a component failed.
+    """
+    target = LocalTarget(config.output_path)
+    with _alone_in(target.run_dir):
+        store = lineage.open_store(target.metadata_path)
+        lineage.close_interrupted(store, Path(target.pipeline_root))
+        remove_half_written(target.serving_dir)
+        observer = _Notes(store, node_started, node_finished)
+        started_s = time.time()
+        try:
+            local.ObservedLocalDagRunner(observer).run(graph.build(config, target, enable_cache=not fresh))
+        except SegpipeError as error:
+            results.write_failure(config, observer.outcomes, started_s, str(error))
+            raise
+        except Exception as error:
+            _log.exception("A component failed.")
+            failed = observer.outcomes[-1] if observer.outcomes else None
+            failed = next((o for o in observer.outcomes if o.status == local.FAILED), failed)
+            sentence = _in_a_sentence(failed.node if failed else "The pipeline", error)
+            results.write_failure(config, observer.outcomes, started_s, sentence)
+            raise RunError(sentence) from error
+        return Finished(*results.write(config, target, store, observer.outcomes, started_s))
+
+
+class _Notes:
+    """Collects the outcomes and words each one's key numbers."""
+
+    def __init__(self, store: lineage.MetadataStore, node_started: NodeStarted, node_finished: NodeFinished):
+        self.outcomes: list[local.Outcome] = []
+        self._store = store
+        self._started = node_started
+        self._finished = node_finished
+
+    def node_started(self, node: str) -> None:
+        self._started(node)
+
+    def node_finished(self, outcome: local.Outcome) -> None:
+        self.outcomes.append(outcome)
+        note = ""
+        if outcome.execution_id is not None:
+            note = results.key_numbers(outcome.node, lineage.outputs(self._store, outcome.execution_id))
+        self._finished(outcome, note)
+
+
+@contextmanager
+def _alone_in(run_dir: Path) -> Iterator[None]:
+    """Holds the run's folder; the kernel lets go of it when the process dies, however it dies."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"another run is using {run_dir}; wait for it, or set another output_dir.") from None
+        yield
+
+
+def _in_a_sentence(node: str, error: Exception) -> str:
+    if isinstance(error, MemoryError) or "OOM" in str(error):
+        return f"{node} ran out of memory; lower train.batch_size, train.cache_gb or data.image_size and run again."
+    if isinstance(error, OSError) and error.errno == 28:
+        return f"{node} found the disk full; free some space or set output_dir elsewhere, and run again: it continues."
+    first_line = (str(error).strip().splitlines() or [""])[0][:300]
+    return f"{node} failed: {type(error).__name__}: {first_line}"

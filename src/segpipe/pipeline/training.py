@@ -1,0 +1,54 @@
+"""The Trainer's hook: Examples and a transform graph in, a SavedModel with its signatures and the history out."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.io import fileio
+
+from segpipe import schema
+from segpipe.config import from_json
+from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.serve.export import export
+from segpipe.train.fit import fit
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains on split train, selects the epoch on split eval, and saves the model; TFX calls it, here or on Vertex."""
+    config = from_json(fn_args.custom_config["config"])
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    transform = transform_output.transform_features_layer()
+    work_dir = Path(fn_args.custom_config["work_dir"]) / _fingerprint(fn_args)
+
+    trained = fit(
+        config,
+        train_files=_files(fn_args.train_files),
+        eval_files=_files(fn_args.eval_files),
+        transform=transform,
+        work_dir=work_dir,
+    )
+    export(
+        trained.model,
+        transform,
+        config,
+        fn_args.serving_model_dir,
+        evaluation=evaluation_outputs,
+    )
+    Path(fn_args.model_run_dir).mkdir(parents=True, exist_ok=True)
+    shutil.copytree(work_dir / "logs", Path(fn_args.model_run_dir) / "logs", dirs_exist_ok=True)
+    (Path(fn_args.model_run_dir) / "history.json").write_text(json.dumps(trained.history), encoding="utf-8")
+
+
+def _files(patterns: list[str]) -> list[str]:
+    return sorted(file for pattern in patterns for file in fileio.glob(pattern))
+
+
+def _fingerprint(fn_args: FnArgs) -> str:
+    """Names the checkpoints: a killed run finds its own again, another config or data set never does."""
+    what = json.dumps([fn_args.custom_config, fn_args.train_files, fn_args.transform_graph_path], sort_keys=True)
+    return hashlib.sha256(what.encode()).hexdigest()[:16]
+
+
