@@ -2,17 +2,32 @@
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segpipe import schema
 from segpipe.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+TOKEN_NAME = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|secret:projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?|oidc")
+"""How an access token is named: it is never written down itself."""
+
+
+def check_token_name(name: str) -> str:
+    """`name` if it says where a token is kept; otherwise a ValueError that does not repeat it: it may be the token."""
+    if not TOKEN_NAME.fullmatch(name):
+        raise ValueError(
+            "a token is given by name: env:VARIABLE, secret:projects/PROJECT/secrets/NAME or oidc; "
+            "if you pasted the token itself, revoke it."
+        )
+    return name
 
 
 class _Section(BaseModel):
@@ -86,7 +101,9 @@ class Data(_Section):
         if len(set(values)) != len(values):
             raise ValueError("mask_values must differ from each other: one mask value cannot mean two classes.")
         if both := sorted(set(values) & set(self.ignore_values)):
-            raise ValueError(f"a mask value is a class or ignored, not both; got {both} in mask_values and ignore_values.")
+            raise ValueError(
+                f"a mask value is a class or ignored, not both; got {both} in mask_values and ignore_values."
+            )
         return self
 
     @property
@@ -147,6 +164,52 @@ class Gate(_Section):
     max_mean_iou_drop: Fraction = 0.0
 
 
+class Hub(_Section):
+    """Where a blessed model is shown to people, and what its model card says that no run can know.
+
+    Attributes:
+      kind: "directory" writes the same trees under the run's hub/; "huggingface" pushes them; "none" does neither.
+      username: user or organisation on the Hub.
+      repo_name: of the model; the run's name when left out.
+      endpoint: the Hub's address.
+      token: the *name* of the access token: env:VARIABLE, secret:projects/P/secrets/S (Google Secret Manager), or oidc
+        (keyless login of a CI job). Never the token itself.
+      private: make new repositories private, and refuse to push into a public one.
+      space_sdk: the demo app; "none" for no Space.
+      space_repo_name: of the Space; the model's when left out.
+      space_app: folder of an app template of your own.
+      license: identifier of the model's licence on the Hub, such as apache-2.0.
+      dataset_name: what people call the data set; dataset_id is its id on the Hub, where it has one.
+      exports: other formats to push beside the SavedModel, each checked against it first.
+    """
+
+    kind: Literal["directory", "huggingface", "none"] = "directory"
+    username: str = ""
+    repo_name: str = ""
+    endpoint: str = "https://huggingface.co"
+    token: Annotated[str, AfterValidator(check_token_name)] = "env:HF_TOKEN"  # noqa: S105
+    private: bool = False
+    space_sdk: Literal["gradio", "streamlit", "none"] = "gradio"
+    space_repo_name: str = ""
+    space_app: str = ""
+    license: str = "apache-2.0"
+    dataset_name: str = ""
+    dataset_id: str = ""
+    dataset_license: str = ""
+    dataset_url: str = ""
+    intended_use: str = ""
+    limits: str = ""
+    exports: tuple[Literal["keras", "litert"], ...] = ()
+
+    @model_validator(mode="after")
+    def _has_an_owner(self) -> Self:
+        if self.kind == "huggingface" and not self.username:
+            raise ValueError(
+                "hub.username is missing; the Hub needs the user or organisation that owns the repository."
+            )
+        return self
+
+
 class Config(_Section):
     """One run. `name` names its folder; `directory` is where relative paths start (the TOML file's folder)."""
 
@@ -159,6 +222,7 @@ class Config(_Section):
     model: Model = Model()
     train: Train = Train()
     gate: Gate = Gate()
+    hub: Hub = Hub()
     directory: Path = Path(".")
 
     @model_validator(mode="after")
@@ -253,9 +317,11 @@ def _first_sentence(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing; it is required.{more}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower() + message[1:]}, got {problem['input']!r}{more}" if (
-        problem["type"] != "value_error"
-    ) else f"{message}{more}"
+    return (
+        f"{key}: {message[0].lower() + message[1:]}, got {problem['input']!r}{more}"
+        if (problem["type"] != "value_error")
+        else f"{message}{more}"
+    )
 
 
 def _known_keys(sections: Sequence[str]) -> list[str]:
