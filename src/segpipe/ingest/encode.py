@@ -1,0 +1,57 @@
+"""A record in, a serialized Example out: the one function that `prepare` and the pipeline's ExampleGen both call."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segpipe import schema
+from segpipe.config import Config
+from segpipe.ingest import example, files, masks, picture
+from segpipe.ingest.record import Record
+from segpipe.ingest.splits import assign
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A serialized `tf.train.Example` and the split it belongs to."""
+
+    split: str
+    example: bytes
+
+
+def encode(record: Record, config: Config) -> Encoded:
+    """Reads, checks and serializes one picture.
+
+    Raises:
+      BadPictureError: it cannot be used; the message is one sentence that names the file.
+    """
+    image, image_name = _content(record.image, record.id, "image")
+    mask, mask_name = _content(record.mask, record.id, "mask")
+    checked = picture.check(
+        image, mask, masks.Meaning.of(config.data), config.source.max_megapixels, image_name, mask_name
+    )
+    features: dict[str, example.Value] = {
+        schema.IMAGE: checked.image,
+        schema.MASK: checked.mask,
+        schema.ID: record.id.encode("utf-8", "surrogateescape"),
+        schema.HEIGHT: checked.height,
+        schema.WIDTH: checked.width,
+        schema.CLASS_FRACTION: checked.class_fraction,
+        **checked.statistics,
+    }
+    for name, value in record.slices:
+        features[schema.SLICE_PREFIX + name] = value.encode()
+    return Encoded(assign(record, config.split), example.encode(features))
+
+
+def _content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple[Any, str]:
+    """The content of a path, or what the record holds itself; and how errors call it."""
+    if not isinstance(value, str):
+        return value, f"the {what} of {record_id}"
+    try:
+        return files.read(value), value
+    except FileNotFoundError:
+        raise picture.BadPictureError(f"{value} was there when the source was listed and is gone now.") from None
+    except OSError as error:
+        raise picture.BadPictureError(f"{value} cannot be read: {error.strerror or type(error).__name__}.") from None

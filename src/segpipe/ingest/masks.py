@@ -1,0 +1,123 @@
+"""A decoded mask in, class ids 0…K-1 and 255 out; a value that means nothing is an error, never a class.
+
+Values are looked up, never interpolated or scaled, so no class can appear between two others.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from segpipe import schema
+from segpipe.config import Data
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Which stored mask value is which class.
+
+    Attributes:
+      class_values: the stored value of each class id.
+      ignore_values: stored values that become 255.
+    """
+
+    class_values: tuple[int, ...]
+    ignore_values: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, data: Data) -> "Meaning":
+        """What the config says."""
+        return cls(data.class_values, data.ignore_values)
+
+    @cached_property
+    def table(self) -> list[int]:
+        """Class id or 255 by stored value, 256 entries; values without a meaning are 255, check them first."""
+        table = [schema.IGNORE] * 256
+        for class_id, value in enumerate(self.class_values):
+            table[value] = class_id
+        return table
+
+    @cached_property
+    def known(self) -> frozenset[int]:
+        """Every value with a meaning."""
+        return frozenset(self.class_values) | frozenset(self.ignore_values)
+
+
+@dataclass(frozen=True)
+class ClassIds:
+    """A mask of class ids.
+
+    Attributes:
+      image: mode L, class ids and 255.
+      counts: pixels per class id; ignored ones are not counted.
+      as_stored: the decoded file already held exactly these values in one 8-bit channel.
+    """
+
+    image: Image.Image
+    counts: tuple[int, ...]
+    as_stored: bool
+
+
+def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
+    """Looks up every pixel of a decoded mask.
+
+    Raises:
+      ValueError: a value without a meaning, or colours; the text continues a sentence that starts with the file.
+    """
+    plain = stored_values(mask)
+    histogram = plain.histogram()
+    found = {value: count for value, count in enumerate(histogram) if count}
+    if unknown := sorted(set(found) - meaning.known):
+        share = sum(found[value] for value in unknown) / (mask.width * mask.height)
+        raise ValueError(_unknown_values(unknown, share, meaning, mask.format))
+    identity = all(meaning.table[value] == value for value in found)
+    return ClassIds(
+        image=plain if identity else plain.point(meaning.table),
+        counts=tuple(histogram[value] for value in meaning.class_values),
+        as_stored=identity and mask.mode == "L" and "transparency" not in mask.info,
+    )
+
+
+def stored_values(mask: Image.Image) -> Image.Image:
+    """The mask's values as mode L: grey levels, palette indices, or 0 and 1 of a two-level picture.
+
+    Raises:
+      ValueError: colours, or values above 255.
+    """
+    if mask.mode == "L":
+        return mask
+    if mask.mode == "P":
+        indices = Image.frombytes("L", mask.size, mask.tobytes())
+        indices.format = mask.format
+        return indices
+    if mask.mode == "1":
+        return Image.fromarray(np.asarray(mask).astype(np.uint8))
+    if mask.mode.startswith("I"):
+        values = np.asarray(mask)
+        if values.min() < 0 or values.max() > 255:
+            raise ValueError(f"holds values up to {int(values.max())}; class values must be 0…255.")
+        return Image.fromarray(values.astype(np.uint8))
+    if mask.mode == "LA":
+        return mask.getchannel("L")
+    if mask.mode in ("RGB", "RGBA"):
+        red, green, blue = mask.split()[:3]
+        if not (ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox()):
+            return red
+        raise ValueError("is coloured; masks hold one class value per pixel, as grey levels or palette indices.")
+    raise ValueError(f"has Pillow mode {mask.mode}; masks hold one class value per pixel in one channel.")
+
+
+def _unknown_values(unknown: list[int], share: float, meaning: Meaning, image_format: str | None) -> str:
+    shown = ", ".join(str(value) for value in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+    classes = ", ".join(str(value) for value in meaning.class_values)
+    ignored = ", ".join(str(value) for value in meaning.ignore_values) or "none"
+    why = " JPEG blurs masks, store them as PNG." if image_format == "JPEG" else ""
+    return (
+        f"holds {'value' if len(unknown) == 1 else 'values'} {shown} in {_percent(share)} of its pixels; "
+        f"data.mask_values are {classes} and data.ignore_values {ignored}.{why}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else f"{share:.1g}"

@@ -1,0 +1,183 @@
+"""Encoded image and mask in, both checked and in the form that the data contract stores, or one sentence why not."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from segpipe.errors import DataError
+from segpipe.ingest import masks, statistics
+
+_PASSED_THROUGH = {("JPEG", "RGB"), ("JPEG", "L"), ("MPO", "RGB"), ("PNG", "RGB"), ("PNG", "L")}
+"""Formats and modes that TensorFlow decodes to the same 8-bit RGB as Pillow; all others are stored anew as PNG."""
+
+_ORIENTATION_TAG = 0x0112
+_TURNED_BY_90 = (5, 6, 7, 8)
+
+
+class BadPictureError(DataError):
+    """One picture or mask that cannot be used; the message is one sentence that names the file."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A picture as the data contract stores it.
+
+    Attributes:
+      image: JPEG or PNG, 8 bit, RGB or grey, upright.
+      mask: PNG, one 8-bit channel of class ids and 255.
+      height: of the image, in pixels.
+      width: of the image, in pixels.
+      statistics: by feature name, see `segpipe.ingest.statistics`.
+      class_fraction: share of the judged pixels per class id.
+    """
+
+    image: bytes
+    mask: bytes
+    height: int
+    width: int
+    statistics: dict[str, float]
+    class_fraction: tuple[float, ...]
+
+
+def check(
+    image: bytes,
+    mask: bytes | np.ndarray,
+    meaning: masks.Meaning,
+    max_megapixels: float,
+    image_name: str = "image",
+    mask_name: str = "mask",
+) -> Checked:
+    """Decodes a picture and its mask once, checks that they fit, and returns what is to be stored.
+
+    Args:
+      image: the encoded image, in any format that Pillow reads.
+      mask: the encoded mask, or class values as uint8 [H, W].
+      meaning: which mask value is which class.
+      max_megapixels: pictures above this are refused by their header, before any memory is asked for their pixels.
+      image_name: how errors call the image; its path, as a rule.
+      mask_name: how errors call the mask.
+
+    Raises:
+      BadPictureError: unreadable, truncated, animated, too large, of two sizes, or with a mask value that means nothing.
+    """
+    picture = load(image, image_name, max_megapixels)
+    truth = Image.fromarray(mask) if isinstance(mask, np.ndarray) else load(mask, mask_name, max_megapixels)
+    stored, upright, truth = _normalise(image, picture, truth)
+    if truth.size != upright.size:
+        raise BadPictureError(
+            f"{mask_name} is {truth.width}×{truth.height} pixels and its image {image_name} "
+            f"{upright.width}×{upright.height}; they must be the same size."
+        )
+    try:
+        ids = masks.class_ids(truth, meaning)
+    except ValueError as error:
+        raise BadPictureError(f"{mask_name} {error}") from None
+    judged = sum(ids.counts)
+    if judged == 0:
+        raise BadPictureError(f"{mask_name} has no pixel of any class, all are ignored; leave the picture out.")
+    return Checked(
+        image=stored,
+        mask=mask if isinstance(mask, bytes) and ids.as_stored and truth.format == "PNG" else png(ids.image),
+        height=upright.height,
+        width=upright.width,
+        statistics=statistics.of(upright),
+        class_fraction=tuple(count / judged for count in ids.counts),
+    )
+
+
+def load(data: bytes, name: str, max_megapixels: float) -> Image.Image:
+    """Decodes one picture completely.
+
+    Raises:
+      BadPictureError: empty, too large by its header, animated, truncated or damaged.
+    """
+    if not data:
+        raise BadPictureError(f"{name} is empty (0 bytes).")
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours comes from the config.
+    try:
+        picture = Image.open(io.BytesIO(data))
+        megapixels = picture.width * picture.height / 1e6
+        if megapixels > max_megapixels:
+            raise BadPictureError(
+                f"{name} has {megapixels:,.0f} megapixels ({picture.width}×{picture.height}); "
+                f"source.max_megapixels allows {max_megapixels:g}."
+            )
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":  # A phone's MPO is a JPEG with its depth map behind it.
+            raise BadPictureError(f"{name} is an animation or a stack of {frames} frames; one picture is expected.")
+        if picture.format == "PNG":
+            _check_png(data)
+        picture.load()
+    except BadPictureError:
+        raise
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes.
+        raise BadPictureError(f"{name} cannot be read as a picture: {_reason(error, name)}.") from None
+    return picture
+
+
+def png(picture: Image.Image) -> bytes:
+    """Encodes a picture as PNG; the same pixels always give the same bytes."""
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=6)
+    return stream.getvalue()
+
+
+def _normalise(data: bytes, picture: Image.Image, truth: Image.Image) -> tuple[bytes, Image.Image, Image.Image]:
+    """Image bytes to store, the upright image as RGB or L, and the mask turned along where it was drawn unturned."""
+    orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+    plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
+    if plain and orientation in (0, 1):
+        return data, picture, truth
+    if orientation in _TURNED_BY_90 and truth.size == picture.size and picture.width != picture.height:
+        exif = Image.Exif()
+        exif[_ORIENTATION_TAG] = orientation
+        truth.info["exif"] = exif.tobytes()
+        truth.__dict__.pop("_exif", None)
+        truth = ImageOps.exif_transpose(truth)
+    upright = to_8_bit(ImageOps.exif_transpose(picture))
+    return png(upright), upright, truth
+
+
+def to_8_bit(picture: Image.Image) -> Image.Image:
+    """Any mode to RGB or L; 16-bit is scaled to 8, transparent pixels are laid on black."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture).astype(np.int64)
+        # Pillow opens 16-bit grey as I;16 or I, always with 0…65535; the high byte is what libpng keeps, too.
+        return Image.fromarray(np.clip(values >> 8 if values.max(initial=0) > 255 else values, 0, 255).astype(np.uint8))
+    if picture.mode == "F":
+        values = np.nan_to_num(np.asarray(picture))
+        return Image.fromarray(np.clip(values * (255 if values.max(initial=0) <= 1 else 1), 0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, picture).convert("RGB")
+    return picture.convert("L" if picture.mode in ("L", "1") else "RGB")
+
+
+def _check_png(data: bytes) -> None:
+    """Checks every chunk's CRC; Pillow skips those of the pixel data, on which TensorFlow would stop later."""
+    position = 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kind = data[position + 4 : position + 8]
+        end = position + 8 + length
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(data[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(f"wrong checksum in PNG chunk {kind.decode('latin-1')}")
+        if kind == b"IEND":
+            return
+        position = end + 4
+    raise ValueError("the PNG file is truncated")
+
+
+def _reason(error: Exception, name: str) -> str:
+    """The decoder's own words without a memory address, or the error's kind where it says nothing."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "its format is not known"
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if text and name not in text else type(error).__name__

@@ -1,0 +1,157 @@
+"""A config in, a folder of sharded TFRecord out that appears whole or not at all, written by all cores."""
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from segpipe import progress, schema
+from segpipe.config import Config
+from segpipe.errors import DataError
+from segpipe.ingest import files, sources
+from segpipe.ingest.digest import source_digest
+from segpipe.ingest.record import Part
+from segpipe.ingest.shards import Account, write_part
+from segpipe.ingest.splits import check_counts
+from segpipe.ingest.wording import first_five
+
+MANIFEST = "prepared.json"
+"""Written last: a folder that has it is complete."""
+
+QUARANTINE = "quarantined.json"
+
+_OURS = re.compile(rf"({'|'.join(schema.SPLITS)})-\d{{5}}-of-\d{{5}}\.tfrecord|{MANIFEST}|{QUARANTINE}")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` left behind.
+
+    Attributes:
+      folder: path or URL.
+      counts: pictures by split.
+      quarantined: one sentence for each picture left out, by id.
+      files: names of the shards in the folder.
+      digest: of the source and the config keys that it was made from.
+      reused: an earlier call had made it from the same data.
+    """
+
+    folder: str
+    counts: dict[str, int]
+    quarantined: dict[str, str]
+    files: tuple[str, ...]
+    digest: str
+    reused: bool = False
+
+
+def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> Prepared:
+    """Writes every picture of the source as Example into `<split>-00000-of-00004.tfrecord` under `out_dir`.
+
+    A folder made from the same data and config is left as it is. Bad pictures are listed in quarantined.json.
+
+    Args:
+      config: of the run.
+      out_dir: local folder or URL; whatever an earlier call left there is replaced.
+      workers: processes; one per core when left out.
+
+    Raises:
+      DataError: the source is missing, inconsistent or changes meanwhile, a split is empty, or pictures are bad and
+        `source.on_bad_example` is "fail".
+    """
+    out = str(out_dir)
+    digest = source_digest(config)
+    if (done := _finished(out, digest)) is not None:
+        return done
+    parts = sources.parts(config)
+    aside = out if files.is_url(out) else f"{out.rstrip('/')}.partial"
+    _clear(aside)
+    if aside != out:
+        _clear(out)
+    account, shards = _write(parts, config, aside, workers or os.cpu_count() or 1)
+    account.check(config)
+    check_counts(account.counts, config.split)
+    if source_digest(config) != digest:
+        raise DataError("the source changed while it was read; run it again when nothing writes there.")
+    prepared = Prepared(out, account.counts, account.bad, tuple(shards), digest)
+    _write_json(files.join(aside, QUARANTINE), account.bad)
+    _write_json(files.join(aside, MANIFEST), asdict(prepared))
+    if aside != out:
+        Path(aside).rename(out)
+    return prepared
+
+
+def _write(parts: list[Part], config: Config, folder: str, workers: int) -> tuple[Account, list[str]]:
+    total, account, shards = sum(len(part) for part in parts), Account(), []
+    for index, one in enumerate(_accounts(parts, config, folder, workers)):
+        account.add(one)
+        shards += [_shard_name(split, index, len(parts)) for split in schema.SPLITS if one.counts.get(split)]
+        progress.report("pictures", account.read, total, quarantined=len(account.bad))
+    return account, sorted(shards)
+
+
+def _accounts(parts: list[Part], config: Config, folder: str, workers: int) -> Iterator[Account]:
+    """The account of each part, in order; two parts per worker are under way or waiting at a time."""
+    if workers == 1 or len(parts) == 1:
+        for index in range(len(parts)):
+            yield _write_one(parts[index], config, folder, index, len(parts))
+        return
+    # Spawned, since a forked child of a process that runs TensorFlow may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context) as pool:
+        waiting: deque[Future[Account]] = deque()
+        try:
+            for index, part in enumerate(parts):
+                waiting.append(pool.submit(_write_one, part, config, folder, index, len(parts)))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_one(part: Part, config: Config, folder: str, index: int, number: int) -> Account:
+    return write_part(part, config, lambda split: files.join(folder, _shard_name(split, index, number)))
+
+
+def _shard_name(split: str, index: int, number: int) -> str:
+    return f"{split}-{index:05d}-of-{number:05d}.tfrecord"
+
+
+def _finished(out: str, digest: str) -> Prepared | None:
+    """The earlier result in `out`, if it was made from the same data."""
+    try:
+        manifest = json.loads(files.read(files.join(out, MANIFEST)))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(manifest, dict) or manifest.get("digest") != digest:
+        return None
+    return Prepared(**{**manifest, "files": tuple(manifest["files"]), "folder": out, "reused": True})
+
+
+def _write_json(path: str, value: object) -> None:
+    with files.open_to_write(path) as stream:
+        stream.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
+
+
+def _clear(folder: str) -> None:
+    """Removes what an earlier call left in `folder`.
+
+    Raises:
+      DataError: something else lies there.
+    """
+    if not files.is_folder(folder):
+        return
+    found = files.listing(folder)
+    if others := [entry.path for entry in found if not _OURS.fullmatch(entry.path.rsplit("/", 1)[-1])]:
+        raise DataError(f"{folder} holds other files ({first_five(others)}); name a new folder for the shards.")
+    for entry in found:
+        files.remove(entry.path)
+    if not files.is_url(folder):
+        shutil.rmtree(folder)

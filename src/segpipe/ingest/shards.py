@@ -1,0 +1,138 @@
+"""A part in, one TFRecord file per split out, and an account of it: what a worker of any kind does.
+
+The process pool of `prepare` and the Beam workers of ExampleGen both call `write_part`. Its file names and contents
+depend on nothing but the part, so a part that is done twice leaves the same files.
+"""
+
+import gzip
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from segpipe.config import Config
+from segpipe.errors import DataError
+from segpipe.ingest import files, tfrecord
+from segpipe.ingest.encode import Encoded, encode
+from segpipe.ingest.picture import BadPictureError
+from segpipe.ingest.record import Part, Record
+from segpipe.ingest.wording import count, first_five
+
+
+@dataclass
+class Account:
+    """What became of the records of one part, or of many.
+
+    Attributes:
+      counts: pictures written, by split.
+      bad: one sentence for each record that was not written, by id.
+      ids: of every record, to find two with the same.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        return len(self.ids)
+
+    @property
+    def written(self) -> int:
+        return sum(self.counts.values())
+
+    def add(self, other: "Account") -> None:
+        """Adds another part's account."""
+        for split, count in other.counts.items():
+            self.counts[split] = self.counts.get(split, 0) + count
+        self.bad.update(other.bad)
+        self.ids.extend(other.ids)
+
+    def check(self, config: Config) -> None:
+        """Checks that nothing was dropped and, unless the config quarantines them, that nothing was bad.
+
+        Raises:
+          DataError: two records have the same id, records got lost, or there are bad pictures and
+            `source.on_bad_example` is "fail".
+        """
+        if len(set(self.ids)) < len(self.ids):
+            seen: set[str] = set()
+            twice = sorted({i for i in self.ids if i in seen or seen.add(i)})  # type: ignore[func-returns-value]
+            raise DataError(
+                f"{len(twice)} ids occur more than once in the source ({first_five(twice)}); ids are unique."
+            )
+        if self.read != self.written + len(self.bad):
+            raise DataError(
+                f"{self.read} pictures were read, but {self.written} written and {len(self.bad)} quarantined; "
+                "the source changed while it was read. Run it again."
+            )
+        if self.bad and config.source.on_bad_example == "fail":
+            more = f" … and {len(self.bad) - 5} more." if len(self.bad) > 5 else ""
+            raise DataError(
+                f"{len(self.bad)} of {count(self.read, 'picture')} cannot be used: "
+                f"{' '.join(list(self.bad.values())[:5])}{more} "
+                'Mend them, or set source.on_bad_example = "quarantine" to go on without them.'
+            )
+
+
+def write_part(
+    part: Part, config: Config, path_of_split: Callable[[str], str], compress: bool = False, threads: int = 1
+) -> Account:
+    """Encodes every record of a part into one file per split; a split without records gets no file.
+
+    Args:
+      part: what to read.
+      config: of the run.
+      path_of_split: where the file of a split goes.
+      compress: wrap the file in gzip, as TFX's Examples have it.
+      threads: pictures decoded at the same time; Pillow lets go of Python's lock meanwhile.
+    """
+    account = Account()
+    with ExitStack() as stack:
+        streams: dict[str, BinaryIO] = {}
+        for record, encoded in _encode_all(part.records(), config, threads):
+            account.ids.append(record.id)
+            if isinstance(encoded, BadPictureError):
+                account.bad[record.id] = str(encoded)
+                continue
+            if encoded.split not in streams:
+                path = path_of_split(encoded.split)
+                stream = stack.enter_context(files.open_to_write(path))
+                streams[encoded.split] = stack.enter_context(_gzip(stream)) if compress else stream
+            tfrecord.write(streams[encoded.split], encoded.example)
+            account.counts[encoded.split] = account.counts.get(encoded.split, 0) + 1
+    return account
+
+
+def _encode_all(
+    records: Iterable[Record], config: Config, threads: int
+) -> Iterator[tuple[Record, Encoded | BadPictureError]]:
+    """Encodes in order; at most four pictures per thread are held at a time."""
+    if threads <= 1:
+        for record in records:
+            yield record, _encode(record, config)
+        return
+    waiting: deque[tuple[Record, Future[Encoded | BadPictureError]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for record in records:
+            waiting.append((record, pool.submit(_encode, record, config)))
+            if len(waiting) >= 4 * threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+
+def _encode(record: Record, config: Config) -> Encoded | BadPictureError:
+    try:
+        return encode(record, config)
+    except BadPictureError as error:
+        return error
+
+
+def _gzip(stream: BinaryIO) -> BinaryIO:
+    """A gzip file whose content is stored, not squeezed: JPEG and PNG do not shrink, and trying costs most of the time."""
+    return io.BufferedWriter(gzip.GzipFile(filename="", mode="wb", compresslevel=0, fileobj=stream, mtime=0), 1 << 20)  # type: ignore[arg-type,return-value]
