@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from tensorflow_model_analysis import constants
 
 from segpipe.config import Config
 from segpipe.evaluate.counts import evaluation_outputs
-from segpipe.pipeline import metrics
+from segpipe.pipeline import evaluation, metrics
 
 CLASSES = ("sea", "land", "lake")
 SIZE = 16
@@ -109,6 +109,10 @@ def test_values_agree_with_scikit_learn_and_a_drop_fails_the_gate(pictures, tmp_
     for class_id, class_name in enumerate(CLASSES):
         assert rows[name, f"class_iou/{class_name}", False] == pytest.approx(iou[class_id])
         assert rows[name, f"dice/{class_name}", False] == pytest.approx(f1_score(truth, guess, average=None)[class_id])
+    candidate_scores, baseline_scores = evaluation.read(str(tmp_path / "out"))
+    np.testing.assert_array_equal(baseline_scores.confusion, confusion_matrix(truth, guess))
+    assert candidate_scores.confusion[:, 2].sum() == 0
+    assert baseline_scores.metrics["mean_iou"] == pytest.approx(iou.mean())
     candidate = jaccard_score(truth, np.where(guess == 2, 0, guess), average=None).mean()
     assert rows[constants.CANDIDATE_KEY, "mean_iou", True] == pytest.approx(candidate - iou.mean())
     assert not verdict.validation_ok
@@ -121,6 +125,9 @@ def test_a_better_model_without_a_baseline_passes_on_its_floors_alone(pictures, 
     rows, verdict = _evaluate(_config(min_mean_iou=0.3, min_class_iou={"sea": 0.5}), path, tmp_path / "out", noisy)
     assert verdict.validation_ok
     assert rows["", "mean_iou", False] == pytest.approx(jaccard_score(truth, guess, average="macro"))
+    candidate, baseline = evaluation.read(str(tmp_path / "out"))
+    np.testing.assert_array_equal(candidate.confusion, confusion_matrix(truth, guess))
+    assert baseline is None
 
 
 def test_predicting_the_majority_class_everywhere_fails_the_default_gate(pictures, tmp_path):

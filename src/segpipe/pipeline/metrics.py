@@ -23,17 +23,20 @@ from segpipe.evaluate import confusion
 
 Counts = NDArray[np.int64]
 
+CONFUSION = "confusion"
+"""The signature's output that is counted, and the metric that reports the sum of it."""
+
 MEASURES: dict[str, Callable[..., Any]] = {
     "mean_iou": confusion.mean_iou,
     "pixel_accuracy": confusion.pixel_accuracy,
     "frequency_weighted_iou": confusion.frequency_weighted_iou,
     "class_iou": confusion.class_iou,
     "dice": confusion.dice,
+    CONFUSION: np.asarray,
 }
-"""Each a function of confusion counts [K, K]; the last two give one value per class."""
+"""Each a function of confusion counts [K, K]; class_iou and dice give one value per class."""
 
 SIGNATURE = "from_examples"
-OUTPUT = "confusion"
 
 
 def eval_config(config: Config, code_digest: str) -> config_pb2.EvalConfig:
@@ -45,7 +48,7 @@ def eval_config(config: Config, code_digest: str) -> config_pb2.EvalConfig:
 
     Returns:
       One model spec, to which TFX adds the baseline where there is one; the metrics `mean_iou`, `pixel_accuracy`,
-      `frequency_weighted_iou`, and `class_iou/<class>` and `dice/<class>` for every class.
+      `frequency_weighted_iou`, `class_iou/<class>` and `dice/<class>` for every class, and the summed `confusion`.
     """
     gate = config.gate
     per_class = [
@@ -58,7 +61,7 @@ def eval_config(config: Config, code_digest: str) -> config_pb2.EvalConfig:
         # The id stands in for a label, which TFMA asks for; the truth is already in the counts.
         model_specs=[
             config_pb2.ModelSpec(
-                signature_name=SIGNATURE, model_type=constants.TF_GENERIC, prediction_key=OUTPUT, label_key=schema.ID
+                signature_name=SIGNATURE, model_type=constants.TF_GENERIC, prediction_key=CONFUSION, label_key=schema.ID
             )
         ],
         slicing_specs=[config_pb2.SlicingSpec()],
@@ -68,8 +71,10 @@ def eval_config(config: Config, code_digest: str) -> config_pb2.EvalConfig:
                     _metric(
                         "mean_iou", "mean_iou", code_digest, floor=gate.min_mean_iou, max_drop=gate.max_mean_iou_drop
                     ),
-                    _metric("pixel_accuracy", "pixel_accuracy", code_digest),
-                    _metric("frequency_weighted_iou", "frequency_weighted_iou", code_digest),
+                    *(
+                        _metric(name, name, code_digest)
+                        for name in ("pixel_accuracy", "frequency_weighted_iou", CONFUSION)
+                    ),
                     *per_class,
                 ]
             )
@@ -129,9 +134,10 @@ def _computations(
     total = metric_types.MetricKey(name="_confusion", model_name=model_name, output_name=output_name)
     key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
 
-    def result(metrics: dict[Any, Any]) -> dict[Any, float]:
+    def result(metrics: dict[Any, Any]) -> dict[Any, Any]:
         values = MEASURES[measure](metrics[total])
-        return {key: float(values if class_id is None else values[class_id])}
+        value = values if class_id is None else values[class_id]
+        return {key: value if measure == CONFUSION else float(value)}
 
     return [
         metric_types.MetricComputation(keys=[total], preprocessors=None, combiner=_SumConfusion(total)),
@@ -151,7 +157,7 @@ class _SumConfusion(beam.CombineFn):
     def add_input(self, total: Counts, element: metric_types.StandardMetricInputs) -> Counts:
         predictions = element.get_predictions(self._key.model_name, self._key.output_name)
         # TFMA unwraps a signature's only output and keeps the names of several.
-        flat = predictions[OUTPUT] if isinstance(predictions, dict) else predictions
+        flat = predictions[CONFUSION] if isinstance(predictions, dict) else predictions
         return total + confusion.square(np.asarray(flat).reshape(-1))
 
     def merge_accumulators(self, totals: Iterable[Counts]) -> Counts:
