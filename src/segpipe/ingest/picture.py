@@ -62,7 +62,7 @@ def check(
       mask_name: how errors call the mask.
 
     Raises:
-      BadPictureError: unreadable, truncated, animated, too large, of two sizes, or with a mask value that means nothing.
+      BadPictureError: unreadable, truncated, animated, too large, of two sizes, or a mask value that means nothing.
     """
     picture = load(image, image_name, max_megapixels)
     truth = Image.fromarray(mask) if isinstance(mask, np.ndarray) else load(mask, mask_name, max_megapixels)

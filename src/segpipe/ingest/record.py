@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Record:
     slices: tuple[tuple[str, str], ...] = ()
 
 
+@runtime_checkable  # Beam asks whether a list of parts is one.
 class Part(Protocol):
     """A share of a source that one worker reads from start to end; small and picklable."""
 

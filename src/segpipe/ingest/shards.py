@@ -6,7 +6,7 @@ depend on nothing but the part, so a part that is done twice leaves the same fil
 
 import gzip
 import io
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -38,16 +38,18 @@ class Account:
 
     @property
     def read(self) -> int:
+        """Records that the source gave."""
         return len(self.ids)
 
     @property
     def written(self) -> int:
+        """Records that became Examples."""
         return sum(self.counts.values())
 
     def add(self, other: "Account") -> None:
         """Adds another part's account."""
-        for split, count in other.counts.items():
-            self.counts[split] = self.counts.get(split, 0) + count
+        for split, written in other.counts.items():
+            self.counts[split] = self.counts.get(split, 0) + written
         self.bad.update(other.bad)
         self.ids.extend(other.ids)
 
@@ -59,11 +61,8 @@ class Account:
             `source.on_bad_example` is "fail".
         """
         if len(set(self.ids)) < len(self.ids):
-            seen: set[str] = set()
-            twice = sorted({i for i in self.ids if i in seen or seen.add(i)})  # type: ignore[func-returns-value]
-            raise DataError(
-                f"{len(twice)} ids occur more than once in the source ({first_five(twice)}); ids are unique."
-            )
+            twice = sorted(name for name, times in Counter(self.ids).items() if times > 1)
+            raise DataError(f"{count(len(twice), 'id')} occur more than once in the source: {first_five(twice)}.")
         if self.read != self.written + len(self.bad):
             raise DataError(
                 f"{self.read} pictures were read, but {self.written} written and {len(self.bad)} quarantined; "
@@ -134,5 +133,6 @@ def _encode(record: Record, config: Config) -> Encoded | BadPictureError:
 
 
 def _gzip(stream: BinaryIO) -> BinaryIO:
-    """A gzip file whose content is stored, not squeezed: JPEG and PNG do not shrink, and trying costs most of the time."""
-    return io.BufferedWriter(gzip.GzipFile(filename="", mode="wb", compresslevel=0, fileobj=stream, mtime=0), 1 << 20)  # type: ignore[arg-type,return-value]
+    """A gzip file that stores instead of squeezing: JPEG and PNG do not shrink, and trying costs most of the time."""
+    stored = gzip.GzipFile(filename="", mode="wb", compresslevel=0, fileobj=stream, mtime=0)
+    return io.BufferedWriter(stored, 1 << 20)

@@ -1,0 +1,156 @@
+"""ExampleGen: the config's source in, TFX Examples with the splits train, eval and test out, by Beam.
+
+The workers run `segpipe.ingest.shards.write_part`, as `segpipe prepare` does, so both give the same Examples. Each
+part's worker writes its files itself: no picture goes through a Beam shuffle, which the in-process runner holds in
+memory.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import apache_beam as beam
+from tfx import types
+from tfx.components.example_gen import utils
+from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, component_spec, standard_artifacts
+
+from segpipe import schema
+from segpipe.config import Config, from_json, to_json
+from segpipe.ingest import files, sources
+from segpipe.ingest.digest import source_digest
+from segpipe.ingest.record import Part
+from segpipe.ingest.shards import Account, write_part
+from segpipe.ingest.splits import check_counts
+from segpipe.pipeline.digest import code_digest
+
+ACCOUNT = "account.json"
+"""In the folder of the examples: pictures read, written by split, and left out."""
+
+BAD_EXAMPLES = "bad_examples.json"
+"""In the folder of the examples: one sentence for each picture left out, by id."""
+
+
+def picture_example_gen(config: Config) -> "PictureExampleGen":
+    """The ExampleGen of a run.
+
+    TFX reuses an earlier run's Examples when the arguments are the same, so they hold a digest of the source, taken
+    here, once, and one of the code.
+
+    Raises:
+      DataError: the source is missing.
+    """
+    kept = Config(
+        name=config.name, directory=config.directory, source=config.source, split=config.split, data=config.data
+    )
+    return PictureExampleGen(
+        config=to_json(kept),
+        source_digest=source_digest(config),
+        code_digest=code_digest("segpipe.ingest.shards"),
+    )
+
+
+class _Spec(component_spec.ComponentSpec):
+    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
+        "config": component_spec.ExecutionParameter(type=str),
+        "source_digest": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS: dict[str, Any] = {}  # noqa: RUF012
+    OUTPUTS = {"examples": component_spec.ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
+
+
+class Executor(BaseExampleGenExecutor):
+    """Lists the source, has Beam's workers write the parts, and judges their account."""
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
+        """Not used: the parts know their splits."""
+        raise NotImplementedError
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the Examples.
+
+        Raises:
+          DataError: the source is inconsistent, a split is empty, or pictures are bad and the config wants to fail.
+        """
+        config = from_json(exec_properties["config"])
+        artifact = artifact_utils.get_single_instance(output_dict["examples"])
+        parts = sources.parts(config)
+        artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
+        folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
+        with self._make_beam_pipeline() as pipeline:
+            write_examples(pipeline, parts, config, folders, artifact.uri)
+        account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
+        account.check(config)
+        check_counts(account.counts, config.split)
+        artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, 0)
+        examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)  # type: ignore[attr-defined]
+        examples_utils.set_file_format(artifact, "tfrecords_gzip")
+
+
+class PictureExampleGen(base_beam_component.BaseBeamComponent):
+    """TFX component; output `examples`, split into train, eval and test."""
+
+    SPEC_CLASS = _Spec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, config: str, source_digest: str, code_digest: str) -> None:
+        spec = _Spec(
+            config=config,
+            source_digest=source_digest,
+            code_digest=code_digest,
+            examples=types.Channel(type=standard_artifacts.Examples),
+        )
+        super().__init__(spec=spec)
+
+
+def write_examples(
+    pipeline: beam.Pipeline, parts: list[Part], config: Config, folders: dict[str, str], account_folder: str
+) -> beam.PCollection:
+    """Adds to `pipeline` what writes the parts into the folder of each split, and their account."""
+    return (
+        pipeline
+        | "Parts" >> beam.Create(list(enumerate(parts)), reshuffle=True)
+        | "WriteParts" >> beam.ParDo(_WritePart(config, folders, len(parts)))
+        | "Gather" >> beam.CombineGlobally(_merged)
+        | "Account" >> beam.Map(_write_account, account_folder)
+    )
+
+
+class _WritePart(beam.DoFn):
+    def __init__(self, config: Config, folders: dict[str, str], number: int) -> None:
+        self._config, self._folders, self._number = config, folders, number
+
+    def process(self, element: tuple[int, Part]) -> Iterable[Account]:
+        index, part = element
+        name = f"data_tfrecord-{index:05d}-of-{self._number:05d}.gz"
+        yield write_part(
+            part,
+            self._config,
+            lambda split: files.join(self._folders[split], name),
+            compress=True,
+            threads=os.cpu_count() or 1,
+        )
+
+
+def _merged(accounts: Iterable[Account]) -> Account:
+    total = Account()
+    for account in accounts:
+        total.add(account)
+    return total
+
+
+def _write_account(account: Account, uri: str) -> None:
+    for name, value in ((ACCOUNT, asdict(account)), (BAD_EXAMPLES, account.bad)):
+        with files.open_to_write(files.join(uri, name)) as stream:
+            stream.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape"))
