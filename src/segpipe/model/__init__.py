@@ -1,0 +1,6 @@
+"""Model input in, logits out."""
+
+from segpipe.model.architectures import ARCHITECTURES, build
+from segpipe.model.network import Network
+
+__all__ = ["ARCHITECTURES", "Network", "build"]

@@ -1,0 +1,32 @@
+"""The name of an architecture in, its network out. A new one is a file beside this one and an entry here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from segpipe import config
+from segpipe.errors import ConfigError
+from segpipe.model.network import Network
+from segpipe.model.unet_mobilenetv2 import unet_mobilenetv2
+
+Architecture = Callable[[config.Model, int, int, Path], Network]
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "unet_mobilenetv2": unet_mobilenetv2,
+}
+
+
+def build(model: config.Model, num_classes: int, image_size: int, directory: Path = Path()) -> Network:
+    """Builds the network that `model.architecture` names.
+
+    Args:
+      model: the config's [model] section.
+      num_classes: K, the number of logits per pixel.
+      image_size: S, the side of the pictures in pixels; a multiple of 32.
+      directory: where relative paths in `model` start.
+
+    Raises:
+      ConfigError: there is no such architecture, or its weights cannot be had.
+    """
+    if model.architecture not in ARCHITECTURES:
+        raise ConfigError(f"no architecture {model.architecture!r}; there are {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[model.architecture](model, num_classes, image_size, directory)

@@ -1,0 +1,34 @@
+"""What every architecture returns: the model, and which of its variables start from learned weights."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras
+
+
+@dataclass(frozen=True)
+class Network:
+    """A segmentation network before training.
+
+    Attributes:
+      model: float32 [N, S, S, 3] in [-1, 1] → logits float32 [N, S, S, K].
+      pretrained: the trainable variables that start from learned weights; they can be frozen at first and follow at a
+        lower rate. Empty for a random start.
+    """
+
+    model: keras.Model
+    pretrained: tuple[keras.Variable, ...] = ()
+
+
+def prepare_encoder(layers: Iterable[keras.Layer], pretrained: bool) -> None:
+    """Makes batch normalization fit for training on a small data set.
+
+    Learned statistics stay as they are: batches of a small data set would only blur them. A random start learns its
+    own, faster than the momentum of 0.999 allows that suits ImageNet's million steps.
+    """
+    for layer in layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            if pretrained:
+                layer.trainable = False
+            else:
+                layer.momentum = 0.9

@@ -1,0 +1,47 @@
+import keras
+import numpy as np
+import pytest
+
+from segpipe import config, model
+from segpipe.errors import ConfigError
+
+SMALL = {"unet_mobilenetv2": config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8))}
+
+
+@pytest.fixture(params=SMALL)
+def small(request):
+    return SMALL[request.param]
+
+
+def test_every_architecture_is_under_contract():
+    assert set(SMALL) == set(model.ARCHITECTURES)
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_logits_have_one_value_per_pixel_and_class(small, size):
+    network = model.build(small, num_classes=5, image_size=size)
+    logits = network.model(np.zeros((2, size, size, 3), np.float32))
+    assert logits.shape == (2, size, size, 5)
+    assert logits.dtype == "float32"
+
+
+def test_a_random_start_has_nothing_to_freeze(small):
+    network = model.build(small, num_classes=2, image_size=32)
+    assert network.pretrained == ()
+    assert all(layer.trainable for layer in network.model.layers)
+
+
+def test_logits_are_float32_in_mixed_precision_too(small):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model.build(small, num_classes=2, image_size=32)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert network.model(np.zeros((1, 32, 32, 3), np.float32)).dtype == "float32"
+    assert network.model.variables[0].dtype == "float32"
+
+
+def test_an_unknown_architecture_is_answered_by_the_known_ones():
+    with pytest.raises(ConfigError, match="no architecture 'unet'; there are unet_mobilenetv2"):
+        model.build(config.Model(architecture="unet"), num_classes=2, image_size=32)
