@@ -1,0 +1,59 @@
+"""Confusion counts per picture in, the pictures worth looking at out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpipe.evaluate import confusion
+
+Counts = NDArray[np.int64]
+
+
+def worst(counts: Counts, how_many: int) -> list[int]:
+    """The pictures with the lowest mean IoU, worst first.
+
+    Args:
+      counts: int64 [N, K, K], one confusion matrix per picture.
+      how_many: at most.
+
+    Returns:
+      Positions in `counts`; pictures without a judged pixel are left out.
+    """
+    return _by_mean_iou(counts)[:how_many]
+
+
+def representative(counts: Counts, how_many: int) -> list[int]:
+    """Pictures spread evenly over the ranking, so that a grid of them shows neither only luck nor only harm.
+
+    Args:
+      counts: int64 [N, K, K], one confusion matrix per picture.
+      how_many: at most.
+
+    Returns:
+      Positions in `counts`, best first: the middle one of `how_many` equal parts of the ranking.
+    """
+    ranked = _by_mean_iou(counts)[::-1]
+    how_many = min(how_many, len(ranked))
+    return [ranked[int((part + 0.5) * len(ranked) / how_many)] for part in range(how_many)]
+
+
+def worst_of_class(counts: Counts, class_id: int, how_many: int) -> list[int]:
+    """The pictures that lose the most pixels of one class: missed, or claimed in error.
+
+    Args:
+      counts: int64 [N, K, K], one confusion matrix per picture.
+      class_id: which class.
+      how_many: at most.
+
+    Returns:
+      Positions in `counts`, the most pixels first; pictures without an error of the class are left out.
+    """
+    hit = counts[:, class_id, class_id]
+    wrong = counts[:, class_id, :].sum(axis=1) + counts[:, :, class_id].sum(axis=1) - 2 * hit
+    order = np.argsort(-wrong, kind="stable")
+    return [int(i) for i in order[:how_many] if wrong[i] > 0]
+
+
+def _by_mean_iou(counts: Counts) -> list[int]:
+    score = confusion.mean_iou(counts)
+    order = np.argsort(score, kind="stable")  # NaN goes last.
+    return [int(i) for i in order if not np.isnan(score[i])]
