@@ -37,13 +37,14 @@ class _Section(BaseModel):
 class Source(_Section):
     """Where the pictures come from and what to do with bad ones.
 
-    `path` is relative to the TOML file that names it, or a URL such as gs://bucket/folder.
+    `path` is relative to the TOML file that names it, or a URL such as gs://bucket/folder. `images` and `masks` are
+    folders under it; left out, the usual names are tried. `max_megapixels` refuses larger pictures by their header.
     """
 
     kind: Literal["folder", "basemap"] = "folder"
     path: str = ""
-    images: str = "images"
-    masks: str = "masks"
+    images: str = ""
+    masks: str = ""
     on_bad_example: Literal["fail", "quarantine"] = "fail"
     max_megapixels: Annotated[float, Field(gt=0)] = 100.0
 
@@ -223,7 +224,7 @@ class Config(_Section):
     train: Train = Train()
     gate: Gate = Gate()
     hub: Hub = Hub()
-    directory: Path = Path(".")
+    directory: Path = Path()
 
     @model_validator(mode="after")
     def _gate_names_classes(self) -> Self:
@@ -234,6 +235,7 @@ class Config(_Section):
 
     @property
     def num_classes(self) -> int:
+        """K, the number of classes."""
         return len(self.data.classes)
 
     @property

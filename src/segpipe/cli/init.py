@@ -1,0 +1,121 @@
+"""`segpipe init DIR --data PATH`: a data set in, a commented pipeline.toml and schema.pbtxt out."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpipe import config as config_module
+from segpipe.config import Config, Data, Source
+from segpipe.errors import UserError
+from segpipe.ingest import feature_schema
+from segpipe.ingest.check import check_before_run
+from segpipe.ingest.inspect import Findings, inspect
+
+CONFIG_FILE = "pipeline.toml"
+SCHEMA_FILE = "schema.pbtxt"
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if missing.")],
+    data: Annotated[Path, typer.Option("--data", metavar="PATH", help="Folder with images/ and masks/ or the like.")],
+    classes: Annotated[str, typer.Option(metavar="A,B,C", help="Class names, in the order of the mask values.")] = "",
+    images: Annotated[str, typer.Option(help="Images folder under PATH; found by itself where named as usual.")] = "",
+    masks: Annotated[str, typer.Option(help="Masks folder under PATH; likewise.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Look at a data set and write pipeline.toml and schema.pbtxt for it."""
+    targets = (directory / CONFIG_FILE, directory / SCHEMA_FILE)
+    if not force and (there := [str(path) for path in targets if path.exists()]):
+        raise UserError(f"{' and '.join(there)} already there; --force overwrites, another DIR keeps both.")
+    found = inspect(
+        Config(
+            name="init",
+            source=Source(path=str(data.absolute()), images=images, masks=masks),
+            data=Data(classes=("a", "b")),
+        )
+    )
+    names = _names(classes, found)
+    directory.mkdir(parents=True, exist_ok=True)
+    targets[0].write_text(_toml(directory, data, found, names), encoding="utf-8")
+    feature_schema.write(targets[1], feature_schema.build(names))
+    check_before_run(config_module.load(targets[0]))
+    _tell(found, names)
+    typer.echo(f"Wrote {targets[0]} and {targets[1]}. Next: segpipe run {targets[0]}")
+
+
+def _names(classes: str, found: Findings) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in classes.split(",") if name.strip()) or found.likely_classes
+    if len(names) != len(found.values):
+        raise UserError(
+            f"--classes names {len(names)} ({', '.join(names)}), but the masks hold {len(found.values)} values: "
+            f"{', '.join(str(value) for value in found.values)}. Give one name per value, in this order."
+        )
+    return names
+
+
+def _tell(found: Findings, names: tuple[str, ...]) -> None:
+    typer.echo(f"{found.pictures} pictures of about {found.width}×{found.height} pixels.", err=True)
+    for name, (value, share) in zip(names, found.class_share.items(), strict=True):
+        typer.echo(f"  mask value {value:3d}  {share:6.1%} of the pixels  {name}", err=True)
+    for value in found.ignore_values:
+        typer.echo(f"  mask value {value:3d}  ignored", err=True)
+
+
+def _toml(directory: Path, data: Path, found: Findings, names: tuple[str, ...]) -> str:
+    name = re.sub(r"[^a-z0-9_-]+", "-", directory.absolute().name.lower()).strip("-_") or "run"
+    path = data if data.is_absolute() else os.path.relpath(data.absolute(), directory.absolute())
+    rows = "\n".join(
+        f"#   {value:3d}  {share:6.1%}  {class_name}"
+        for class_name, (value, share) in zip(names, found.class_share.items(), strict=True)
+    )
+    trivial = max(found.class_share.values()) / len(names)
+    floor = max(0.5, min(0.9, round(trivial + 0.15, 2)))
+    return f"""\
+# {found.pictures} pictures of about {found.width}×{found.height} pixels, from {data}
+#
+#   segpipe run {directory / CONFIG_FILE}
+name = {json.dumps(name)}
+
+[source]
+kind = "folder"
+path = {json.dumps(str(path))}
+images = {json.dumps(found.images)}
+masks = {json.dumps(found.masks)}        # a mask has the file name of its image
+on_bad_example = "fail"     # "quarantine" goes on without bad pictures and lists them in the report
+
+[split]
+train = 0.7                 # by a hash of the file name: a picture never changes its split
+eval = 0.15                 # selects the epoch
+test = 0.15                 # decides at the gate, and nothing else
+seed = 0
+
+[data]
+# Mask values found, with their share of the pixels:
+{rows}
+classes = {json.dumps(list(names), ensure_ascii=False)}
+mask_values = {json.dumps(list(found.values))}
+ignore_values = {json.dumps(list(found.ignore_values))}
+image_size = {_image_size(found)}            # side of the square that the model sees; a multiple of 32
+schema_file = {json.dumps(SCHEMA_FILE)}
+
+[model]
+architecture = "unet_mobilenetv2"
+weights = "imagenet"        # Keras downloads them; "none" starts at random, or the path of a .weights.h5 file
+
+[train]
+epochs = 20
+frozen_epochs = 2           # the decoder learns first, then the pretrained encoder joins at its lower rate
+batch_size = 16
+
+[gate]
+min_mean_iou = {floor}          # naming the most common class everywhere gives {trivial:.2f}
+"""
+
+
+def _image_size(found: Findings) -> int:
+    """128 where the pictures are small or of unknown use, 256 for large ones; a laptop trains both."""
+    return 256 if min(found.width, found.height) >= 512 else 128

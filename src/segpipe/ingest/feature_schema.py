@@ -1,0 +1,113 @@
+"""A config in, the TensorFlow Metadata Schema of its Examples out, as text that a person may tune; and its check.
+
+ImportSchemaGen imports the file; ExampleValidator and Transform obey it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from segpipe import schema
+from segpipe.config import Config
+from segpipe.errors import DataError
+
+CLASS_DOMAIN = "classes"
+"""Name of the string domain that lists the class names in the order of their ids."""
+
+_FLOAT_DOMAINS = {
+    schema.BRIGHTNESS: (0.0, 1.0),
+    schema.CONTRAST: (0.0, 0.5),
+    schema.SATURATION: (0.0, 1.0),
+    schema.SHARPNESS: (0.0, 8.0),
+}
+_TYPES = {
+    schema.IMAGE: schema_pb2.BYTES,
+    schema.MASK: schema_pb2.BYTES,
+    schema.ID: schema_pb2.BYTES,
+    schema.HEIGHT: schema_pb2.INT,
+    schema.WIDTH: schema_pb2.INT,
+    **dict.fromkeys(schema.IMAGE_STATISTICS, schema_pb2.FLOAT),
+    schema.CLASS_FRACTION: schema_pb2.FLOAT,
+}
+_HEADER = """\
+# What every Example must look like: types, shapes and ranges. ExampleValidator stops the run where the data does not
+# fit. Tighten a domain, or add a drift_comparator or skew_comparator, to be told earlier. docs/data.md has examples.
+"""
+
+
+def build(classes: Iterable[str], slices: Iterable[str] = ()) -> schema_pb2.Schema:
+    """The schema of the data contract.
+
+    Args:
+      classes: names, in the order of the class ids.
+      slices: names of the optional slice attributes, without their prefix.
+    """
+    names = list(classes)
+    built = schema_pb2.Schema()
+    built.string_domain.add(name=CLASS_DOMAIN, value=names)
+    for name, kind in _TYPES.items():
+        feature = built.feature.add(name=name, type=kind)
+        feature.presence.min_fraction = 1.0
+        feature.shape.SetInParent()  # One value, no dimensions.
+        if name in _FLOAT_DOMAINS:
+            feature.float_domain.min, feature.float_domain.max = _FLOAT_DOMAINS[name]
+        elif name == schema.CLASS_FRACTION:
+            feature.float_domain.min, feature.float_domain.max = 0.0, 1.0
+            feature.shape.dim.add(size=len(names))
+        elif kind == schema_pb2.INT:
+            feature.int_domain.min = 1
+    for name in slices:
+        feature = built.feature.add(name=schema.SLICE_PREFIX + name, type=schema_pb2.BYTES)
+        feature.value_count.max = 1
+    return built
+
+
+def write(path: Path, built: schema_pb2.Schema) -> None:
+    """Writes the schema as text."""
+    path.write_text(_HEADER + text_format.MessageToString(built), encoding="utf-8")
+
+
+def read(path: Path) -> schema_pb2.Schema:
+    """Reads a schema from text.
+
+    Raises:
+      DataError: the file is missing or is no schema.
+    """
+    try:
+        return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except FileNotFoundError:
+        raise DataError(f"no such schema: {path}. `segpipe init` writes one; data.schema_file names it.") from None
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a TensorFlow Metadata Schema: {error}.") from None
+
+
+def check(config: Config) -> None:
+    """Checks that the schema file agrees with the config, before any data is read.
+
+    Raises:
+      DataError: the file is missing, or features, types, class count or class names disagree.
+    """
+    path = config.resolve(config.data.schema_file)
+    found = read(path)
+    by_name = {feature.name: feature for feature in found.feature}
+    for name, kind in _TYPES.items():
+        if name not in by_name:
+            raise DataError(f"{path} has no feature {name!r}; every Example has it. `segpipe init` writes it.")
+        if by_name[name].type != kind:
+            wanted, got = schema_pb2.FeatureType.Name(kind), schema_pb2.FeatureType.Name(by_name[name].type)
+            raise DataError(f"{path}: feature {name!r} must be {wanted}, got {got}.")
+    sizes = [dim.size for dim in by_name[schema.CLASS_FRACTION].shape.dim]
+    if sizes != [config.num_classes]:
+        has = f"{sizes[0]} classes" if len(sizes) == 1 else "no single class count"
+        raise DataError(
+            f"{path} has {has} (the shape of {schema.CLASS_FRACTION}), but data.classes "
+            f"has {config.num_classes}: {', '.join(config.data.classes)}. Make them agree."
+        )
+    for domain in found.string_domain:
+        if domain.name == CLASS_DOMAIN and tuple(domain.value) != config.data.classes:
+            raise DataError(
+                f"{path} names the classes {', '.join(domain.value)}, but data.classes is "
+                f"{', '.join(config.data.classes)}. Make them agree; the order is that of the class ids."
+            )
