@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -42,7 +42,7 @@ def run(
         sys.exit(NOT_BLESSED)
 
 
-def _watch(settings: config_module.Config, person: "TextIO", fresh: bool) -> tuple[bool, str]:
+def _watch(settings: config_module.Config, person: TextIO, fresh: bool) -> tuple[bool, str]:
     print_to = RunConsole(person, ["ExampleValidator"])
     print_to.say(f"segpipe {settings.name} → {os.path.relpath(settings.output_path)}  (loading TFX …)")
     import logging

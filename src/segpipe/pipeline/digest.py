@@ -36,8 +36,8 @@ def sections(config: Config, *names: str) -> str:
 
     A component's arguments hold what it depends on and nothing else: a new floor in [gate] must not retrain.
     """
-    kept = {"name": config.name, "data": config.data, "directory": config.directory}
-    return to_json(Config(**kept, **{name: getattr(config, name) for name in names}))
+    kept = Config(name=config.name, data=config.data, directory=config.directory)
+    return to_json(kept.model_copy(update={name: getattr(config, name) for name in names}))
 
 
 def _import_closure(module: str) -> dict[str, bytes]:

@@ -9,13 +9,12 @@ from threading import Event, Thread
 from typing import Protocol
 
 import psutil
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import local_dag_runner, runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
-
-from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import constants
 
 DONE = "done"
 REUSED = "reused"
@@ -59,9 +58,7 @@ class ObservedLocalDagRunner(local_dag_runner.LocalDagRunner):
         super().__init__()
         self._observer = observer
 
-    def run_with_ir(
-        self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None
-    ) -> None:
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs each node in topological order; stops at the first that fails, with that node's own exception."""
         del run_options  # Partial runs come from the cache.
         runtime_parameter_utils.substitute_runtime_parameter(

@@ -1,22 +1,29 @@
 """What a local run leaves for people and programs: the executions' outputs in, summary.json and the report out."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.utils import path_utils
 
-from segpipe import atomic
+from segpipe import atomic, schema
 from segpipe.config import Config
-from segpipe.pipeline import lineage
+from segpipe.evaluate import gate
+from segpipe.evaluate.report import Component, Report, write_report
+from segpipe.pipeline import evaluation, lineage, pictures
+from segpipe.pipeline.example_gen import ACCOUNT
 from segpipe.pipeline.local import Outcome
-from segpipe.pipeline.targets import LocalTarget
+from segpipe.pipeline.targets import BASELINE_NODE_ID, LocalTarget
 
-_VERSIONS_OF = ("segpipe", "tfx", "tensorflow", "keras", "apache-beam")
+Outputs = Mapping[str, lineage.Output]
+
+_VERSIONS_OF = ("segpipe", "tfx", "tensorflow", "keras", "apache-beam", "tensorflow-model-analysis")
 
 
 def write(
@@ -25,19 +32,118 @@ def write(
     """Writes summary.json and the report of a run that came to its end.
 
     Returns:
-      What summary.json holds, the report's page, and the newest pushed version.
+      What summary.json holds, the report's page, and the version that was pushed, or None.
     """
-    outputs = {
-        outcome.node: lineage.outputs(store, outcome.execution_id)
-        for outcome in outcomes
-        if outcome.execution_id is not None
+    by_node = {o.node: lineage.outputs(store, o.execution_id) for o in outcomes if o.execution_id is not None}
+    report = target.run_dir / "report" / "index.html"
+    evaluated = by_node["Evaluator"]["evaluation"].uri
+    blessed = by_node["Evaluator"]["blessing"].properties.get("blessed") == 1
+    pushed = _pushed(by_node["Pusher"])
+    account = _account(by_node["ExampleGen"])
+    candidate, champion = evaluation.read(evaluated)
+    verdict = gate.judge(
+        config.gate, config.data.classes, candidate.confusion, champion.confusion if champion else None
+    )
+    summary = {
+        **_frame(config, outcomes, started_s),
+        "metrics": {
+            "candidate": _nested(candidate.metrics),
+            "baseline": _nested(champion.metrics) if champion else None,
+        },
+        "blessed": blessed,
+        "reasons": verdict.reasons,
+        "pushed": [str(pushed)] if pushed else [],
+        "pictures": account["counts"],
+        "quarantined": account["bad"],
+        "report": str(report),
     }
-    raise NotImplementedError
+    _write_report(config, by_node, summary, verdict, candidate, champion, report)
+    _write_summary(config, summary)
+    return summary, report, pushed
 
 
 def write_failure(config: Config, outcomes: Sequence[Outcome], started_s: float, error: str) -> None:
     """Writes the summary.json of a run that did not come to its end."""
     _write_summary(config, {**_frame(config, outcomes, started_s), "status": "failed", "error": error})
+
+
+def key_numbers(node: str, outputs: Outputs) -> str:
+    """What a component came to, in a few words for its line on the console."""
+    words = _KEY_NUMBERS.get(node)
+    return words(outputs) if words else ""
+
+
+def _example_gen_words(outputs: Outputs) -> str:
+    account = _account(outputs)
+    left_out = f", {len(account['bad'])} left out" if account["bad"] else ""
+    return " · ".join(f"{split} {account['counts'].get(split, 0)}" for split in schema.SPLITS) + left_out
+
+
+def _statistics_words(outputs: Outputs) -> str:
+    statistics = _statistics(outputs["statistics"].uri, schema.TRAIN)
+    return f"{len(statistics.features)} features over {statistics.num_examples} training pictures"
+
+
+def _trainer_words(outputs: Outputs) -> str:
+    history = _history(outputs)
+    best = max(history, key=lambda epoch: epoch["val_mean_iou"])
+    return f"eval mean IoU {best['val_mean_iou']:.3f} in epoch {best['epoch']} of {len(history)}"
+
+
+def _evaluator_words(outputs: Outputs) -> str:
+    candidate, _ = evaluation.read(outputs["evaluation"].uri)
+    verdict = "blessed" if outputs["blessing"].properties.get("blessed") == 1 else "not blessed"
+    return f"test mean IoU {candidate.metrics['mean_iou']:.3f}, {verdict}"
+
+
+def _pusher_words(outputs: Outputs) -> str:
+    pushed = _pushed(outputs)
+    return f"{pushed.parent.name}/{pushed.name}" if pushed else "nothing: the model is not blessed"
+
+
+_KEY_NUMBERS = {
+    "ExampleGen": _example_gen_words,
+    "StatisticsGen": _statistics_words,
+    "ExampleValidator": lambda outputs: "no anomalies",
+    "Trainer": _trainer_words,
+    BASELINE_NODE_ID: lambda outputs: "a champion to beat" if "model" in outputs else "no champion yet",
+    "Evaluator": _evaluator_words,
+    "Pusher": _pusher_words,
+}
+
+
+def _write_report(
+    config: Config,
+    by_node: Mapping[str, Outputs],
+    summary: Mapping[str, Any],
+    verdict: gate.Verdict,
+    candidate: evaluation.Scores,
+    champion: evaluation.Scores | None,
+    path: Path,
+) -> None:
+    model_dir = Path(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
+    test_files = sorted(map(str, Path(by_node["ExampleGen"]["examples"].uri, f"Split-{schema.TEST}").glob("*.gz")))
+    worst, typical = pictures.choose(model_dir, test_files, config.data.image_size)
+    truth_pixels = candidate.confusion.sum(axis=1)
+    report = Report(
+        name=config.name,
+        when=summary["started"].replace("T", " ")[:16],
+        verdict=verdict,
+        classes=config.data.classes,
+        confusion=candidate.confusion,
+        champion_confusion=champion.confusion if champion else None,
+        worst=worst,
+        typical=typical,
+        splits=summary["pictures"],
+        class_balance={schema.TEST: (truth_pixels / max(truth_pixels.sum(), 1)).tolist()},
+        quarantined=list(summary["quarantined"].items()),
+        history=_history(by_node["Trainer"]),
+        components=[Component(name, **component) for name, component in summary["components"].items()],
+        config=json.dumps(summary["config"], indent=2),
+        facts={"architecture": config.model.architecture, "weights": config.model.weights},
+        versions=summary["versions"],
+    )
+    write_report(report, path)
 
 
 def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dict[str, Any]:
@@ -63,3 +169,34 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
 
 def _write_summary(config: Config, summary: Mapping[str, Any]) -> None:
     atomic.write_text(config.output_path / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def _nested(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """{"class_iou/cat": 0.7} as {"class_iou": {"cat": 0.7}}; NaN, where nothing could be judged, as None."""
+    nested: dict[str, Any] = {}
+    for name, value in metrics.items():
+        number = None if math.isnan(value) else value
+        group, _, member = name.partition("/")
+        if member:
+            nested.setdefault(group, {})[member] = number
+        else:
+            nested[group] = number
+    return nested
+
+
+def _pushed(outputs: Outputs) -> Path | None:
+    properties = outputs["pushed_model"].properties
+    return Path(str(properties["pushed_destination"])) if properties.get("pushed") == 1 else None
+
+
+def _account(outputs: Outputs) -> dict[str, Any]:
+    return json.loads(Path(outputs["examples"].uri, ACCOUNT).read_text(encoding="utf-8"))
+
+
+def _history(outputs: Outputs) -> list[dict[str, Any]]:
+    return json.loads(Path(outputs["model_run"].uri, "history.json").read_text(encoding="utf-8"))
+
+
+def _statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStatistics:
+    path = Path(uri, f"Split-{split}", "FeatureStats.pb")
+    return statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import RunError, SegpipeError
@@ -30,12 +31,13 @@ class Finished:
       pushed: the newest serving version, or None where nothing was ever pushed.
     """
 
-    summary: dict[str, object]
+    summary: dict[str, Any]
     report: Path
     pushed: Path | None
 
     @property
     def blessed(self) -> bool:
+        """Whether the gate let the model pass."""
         return bool(self.summary["blessed"])
 
 

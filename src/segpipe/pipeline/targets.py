@@ -12,6 +12,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
+from typing_extensions import override
 
 from segpipe.pipeline.baseline import LatestOtherBlessedModel
 from segpipe.pipeline.pusher import AtomicPusher
@@ -54,7 +55,7 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalTarget:
+class LocalTarget(Target):
     """This machine: everything in one process, sqlite ML Metadata, a versioned serving folder.
 
     Attributes:
@@ -64,32 +65,40 @@ class LocalTarget:
     run_dir: Path
 
     @property
+    @override
     def pipeline_root(self) -> str:
         return str(self.run_dir / "pipeline")
 
     @property
+    @override
     def work_dir(self) -> str:
         return str(self.run_dir / "checkpoints")
 
     @property
     def serving_dir(self) -> Path:
+        """The folder that a model server watches."""
         return self.run_dir / "serving"
 
     @property
     def metadata_path(self) -> Path:
+        """The sqlite file of ML Metadata."""
         return self.run_dir / "metadata.db"
 
     @property
+    @override
     def beam_pipeline_args(self) -> list[str]:
         return list(IN_PROCESS_BEAM)
 
     @property
+    @override
     def metadata_connection(self) -> Any:
         return metadata.sqlite_metadata_connection_config(str(self.metadata_path))
 
+    @override
     def trainer(self, **arguments: Any) -> base_node.BaseNode:
         return Trainer(**arguments)
 
+    @override
     def baseline(self, candidate: types.BaseChannel) -> base_node.BaseNode:
         return Resolver(
             strategy_class=LatestOtherBlessedModel,
@@ -98,6 +107,7 @@ class LocalTarget:
             model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         ).with_id(BASELINE_NODE_ID)
 
+    @override
     def pusher(self, **arguments: Any) -> base_node.BaseNode:
         return Pusher(
             **arguments,

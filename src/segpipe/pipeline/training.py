@@ -9,7 +9,6 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
-from segpipe import schema
 from segpipe.config import from_json
 from segpipe.evaluate.counts import evaluation_outputs
 from segpipe.serve.export import export
@@ -50,5 +49,3 @@ def _fingerprint(fn_args: FnArgs) -> str:
     """Names the checkpoints: a killed run finds its own again, another config or data set never does."""
     what = json.dumps([fn_args.custom_config, fn_args.train_files, fn_args.transform_graph_path], sort_keys=True)
     return hashlib.sha256(what.encode()).hexdigest()[:16]
-
-

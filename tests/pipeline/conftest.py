@@ -1,0 +1,101 @@
+"""A tiny project, and the real command line run on it in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import shapes
+
+PIPELINE_TOML = """
+name = "tiny"
+output_dir = "run"
+
+[source]
+path = "data"
+
+[data]
+classes = ["ground", "disk", "square"]
+image_size = 32
+
+[model]
+weights = "none"
+width = 0.35
+decoder_filters = [16, 16, 8, 8]
+
+[train]
+epochs = 2
+batch_size = 8
+deterministic = true
+
+[gate]
+min_mean_iou = 0.0
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with data, schema and pipeline.toml.
+
+    Attributes:
+      folder: of the project.
+      source_root: where the `segpipe` package is imported from; None for the installed one.
+    """
+
+    folder: Path
+    source_root: Path | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        return self.folder / "run"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "segpipe.cli.main", "run", str(self.folder / "pipeline.toml"), *arguments]
+
+    def environment(self) -> dict[str, str]:
+        path = {"PYTHONPATH": str(self.source_root)} if self.source_root else {}
+        return {**os.environ, **path}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=self.environment(),
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            env=self.environment(),
+        )
+
+    def summary(self) -> dict:
+        return json.loads((self.run_dir / "summary.json").read_text())
+
+    def statuses(self) -> dict[str, str]:
+        return {node: component["status"] for node, component in self.summary()["components"].items()}
+
+
+def make_project(folder: Path, source_root: Path | None = None) -> Project:
+    from segpipe import config
+    from segpipe.ingest import feature_schema
+
+    shapes.write_folder(folder / "data", count=40)
+    (folder / "pipeline.toml").write_text(PIPELINE_TOML)
+    feature_schema.write(config.load(folder / "pipeline.toml"), folder / "schema.pbtxt")
+    return Project(folder, source_root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path)

@@ -1,0 +1,82 @@
+"""The whole pipeline through its command line: finished, repeated, edited, refused."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import segpipe
+from tests.pipeline.conftest import Project, make_project
+
+pytestmark = pytest.mark.slow
+
+NODES = [
+    "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Transform", "Trainer",
+    "latest_blessed_model_resolver", "Evaluator", "Pusher",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Project:
+    """A project that has run once, on a copy of the package that a test may edit."""
+    folder = tmp_path_factory.mktemp("tiny")
+    source_root = folder / "src"
+    shutil.copytree(Path(segpipe.__file__).parent, source_root / "segpipe")
+    project = make_project(folder, source_root)
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def rerun(project: Project) -> list[str]:
+    """The nodes of the last run that were not reused; the Resolver always looks."""
+    return [
+        node
+        for node, status in project.statuses().items()
+        if status != "reused" and node != "latest_blessed_model_resolver"
+    ]
+
+
+def versions(project: Project) -> list[str]:
+    return sorted(path.name for path in (project.run_dir / "serving").iterdir())
+
+
+def test_a_run_ends_with_a_blessed_model_a_report_and_a_summary(finished):
+    summary = finished.summary()
+    assert list(summary["components"]) == NODES
+    assert summary["blessed"] is True
+    assert 0 <= summary["metrics"]["candidate"]["mean_iou"] <= 1
+    assert set(summary["metrics"]["candidate"]["class_iou"]) == {"ground", "disk", "square"}
+    assert summary["metrics"]["baseline"] is None
+    assert all(component["peak_rss_mb"] > 0 for component in summary["components"].values())
+    [version] = versions(finished)
+    assert (finished.run_dir / "serving" / version / "saved_model.pb").is_file()
+    assert "<html" in (finished.run_dir / "report" / "index.html").read_text()
+
+
+def test_a_second_run_reuses_everything(finished):
+    before = versions(finished)
+    again = finished.run()
+    assert again.returncode == 0, again.stderr
+    assert rerun(finished) == []
+    assert versions(finished) == before
+    assert "serving" in again.stdout
+
+
+def test_a_new_floor_judges_again_and_trains_nothing(finished):
+    refused = finished.run("--set", "gate.min_mean_iou=0.99")
+    assert refused.returncode == 3, refused.stderr
+    assert rerun(finished) == ["Evaluator", "Pusher"]
+    assert finished.summary()["blessed"] is False
+    assert "mean_iou" in finished.summary()["reasons"][0]
+    assert "0.99" in refused.stdout
+
+
+def test_an_edit_of_the_model_code_trains_again_and_reads_nothing_again(finished):
+    [module] = finished.source_root.glob("segpipe/model/unet_mobilenetv2.py")
+    module.write_text(module.read_text() + "\n# An edit.\n")
+    edited = finished.run("--set", "gate.max_mean_iou_drop=1.0")
+    assert edited.returncode == 0, edited.stderr
+    assert rerun(finished) == ["Trainer", "Evaluator", "Pusher"]
+    assert finished.summary()["metrics"]["baseline"] is not None
+    assert len(versions(finished)) == 2
