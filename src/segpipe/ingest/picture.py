@@ -15,7 +15,14 @@ _PASSED_THROUGH = {("JPEG", "RGB"), ("JPEG", "L"), ("MPO", "RGB"), ("PNG", "RGB"
 """Formats and modes that TensorFlow decodes to the same 8-bit RGB as Pillow; all others are stored anew as PNG."""
 
 _ORIENTATION_TAG = 0x0112
-_TURNED_BY_90 = (5, 6, 7, 8)
+_TURNED_BY_90 = {
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientations that swap width and height: there the mask's size tells whether it was drawn on the upright
+picture, as viewers show it, or on the pixels as they are stored. Elsewhere it is taken to be drawn upright."""
 
 
 class BadPictureError(DataError):
@@ -133,11 +140,7 @@ def _normalise(data: bytes, picture: Image.Image, truth: Image.Image) -> tuple[b
     if plain and orientation in (0, 1):
         return data, picture, truth
     if orientation in _TURNED_BY_90 and truth.size == picture.size and picture.width != picture.height:
-        exif = Image.Exif()
-        exif[_ORIENTATION_TAG] = orientation
-        truth.info["exif"] = exif.tobytes()
-        truth.__dict__.pop("_exif", None)
-        truth = ImageOps.exif_transpose(truth)
+        truth = truth.transpose(_TURNED_BY_90[orientation])
     upright = to_8_bit(ImageOps.exif_transpose(picture))
     return png(upright), upright, truth
 

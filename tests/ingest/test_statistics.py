@@ -1,0 +1,43 @@
+"""The four numbers of a picture, against values worked out by hand."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpipe.ingest import statistics
+
+
+def test_a_flat_red_picture():
+    of = statistics.of(Image.new("RGB", (8, 8), (255, 0, 0)))
+    assert of == pytest.approx({"brightness": 0.299, "contrast": 0, "saturation": 1, "sharpness": 0}, abs=1e-6)
+
+
+def test_half_black_half_white():
+    pixels = np.zeros((4, 4), np.uint8)
+    pixels[:, 2:] = 255
+    of = statistics.of(Image.fromarray(pixels))
+    assert of["brightness"] == pytest.approx(0.5)
+    assert of["contrast"] == pytest.approx(0.5)
+    assert of["saturation"] == 0
+    assert of["sharpness"] == pytest.approx(1.0)  # The Laplacian is +1 left and -1 right of the edge.
+
+
+def test_blur_lowers_sharpness_and_nothing_else_much():
+    from PIL import ImageFilter
+
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8))
+    sharp, soft = statistics.of(noise), statistics.of(noise.filter(ImageFilter.GaussianBlur(2)))
+    assert soft["sharpness"] < sharp["sharpness"] / 10
+    assert soft["brightness"] == pytest.approx(sharp["brightness"], abs=0.02)
+
+
+def test_a_picture_and_its_enlargement_have_nearly_the_same_numbers():
+    small = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    small = small.resize((128, 128), Image.Resampling.BICUBIC)
+    large = small.resize((512, 512), Image.Resampling.NEAREST)
+    assert statistics.of(large) == pytest.approx(statistics.of(small), rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (1, 400)])
+def test_tiny_and_thin_pictures_have_finite_numbers(size):
+    assert all(np.isfinite(value) for value in statistics.of(Image.new("RGB", size, (9, 9, 9))).values())
