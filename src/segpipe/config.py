@@ -147,6 +147,7 @@ class Train(_Section):
     augment: bool = True
     patience_epochs: Annotated[int, Field(gt=0)] = 5
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    xla: bool = False
     deterministic: bool = False
     cache_gb: Annotated[float, Field(ge=0)] = 1.0
 

@@ -1,0 +1,75 @@
+"""The state of a training in, one file out that is there whole or not at all, and the state again after a crash."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+FILE = "checkpoint.npz"
+
+
+@dataclass
+class State:
+    """Everything that the next epoch depends on.
+
+    Attributes:
+      epoch: how many epochs are done.
+      variables: the values of the model's and the optimizer's variables, in their order.
+      best: the values of the model's variables after the best epoch; empty before the first.
+      best_epoch: that epoch, counted from 1; 0 before the first.
+      history: one dict per epoch.
+    """
+
+    epoch: int = 0
+    variables: list[np.ndarray] = field(default_factory=list)
+    best: list[np.ndarray] = field(default_factory=list)
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save(folder: str, digest: str, state: State) -> None:
+    """Writes the state to a file aside and renames it, so that a kill leaves the old state or the new one.
+
+    Args:
+      folder: a path or gs:// URL.
+      digest: of all that the training depends on.
+      state: what to keep.
+    """
+    header = {
+        "digest": digest,
+        "epoch": state.epoch,
+        "best_epoch": state.best_epoch,
+        "history": state.history,
+        "counts": [len(state.variables), len(state.best)],
+    }
+    arrays: dict[str, Any] = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    write_whole(f"{folder}/{FILE}", buffer.getvalue())
+
+
+def load(folder: str, digest: str) -> State | None:
+    """Reads what `save` wrote; None where there is nothing, or something of another training."""
+    path = f"{folder}/{FILE}"
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        arrays = np.load(io.BytesIO(file.read()))
+    header = json.loads(arrays["header"].tobytes())
+    if header["digest"] != digest:
+        return None
+    values: Sequence[np.ndarray] = [arrays[f"{index:05d}"] for index in range(sum(header["counts"]))]
+    split = header["counts"][0]
+    return State(header["epoch"], list(values[:split]), list(values[split:]), header["best_epoch"], header["history"])
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file, local or gs://, that nobody ever sees half-written."""
+    aside = f"{path}.partial"
+    with tf.io.gfile.GFile(aside, "wb") as file:
+        file.write(content)
+    tf.io.gfile.rename(aside, path, overwrite=True)

@@ -1,0 +1,123 @@
+"""TFRecord files of Examples in, every picture decoded once out: arrays in memory, or on disk past a limit."""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from segpipe import schema
+from segpipe.errors import DataError, RunError
+from segpipe.preprocess import pictures
+from segpipe.progress import report
+
+Transform = Callable[[dict[str, tf.Tensor]], Mapping[str, tf.Tensor]]
+"""Raw features `image` and `mask`, string [N], → `image` float32 [N, S, S, 3] and `mask` int64 [N, S, S]."""
+
+READ_BATCH = 32
+FEATURES = {name: tf.io.FixedLenFeature([], tf.string) for name in (schema.IMAGE, schema.MASK)}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures ready for training.
+
+    Attributes:
+      images: uint8 [N, S, S, 3].
+      masks: uint8 [N, S, S], class ids or 255.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def class_pixels(self, num_classes: int) -> np.ndarray:
+        """How many pixels each class has: int64 [K]."""
+        counts = sum((np.bincount(mask.ravel(), minlength=256) for mask in self.masks), np.zeros(256, np.int64))
+        return counts[:num_classes]
+
+
+def load(files: Sequence[str], transform: Transform, image_size: int, cache_gb: float, name: str) -> Pictures:
+    """Decodes and resizes every picture once.
+
+    Args:
+      files: gzip TFRecord files of Examples.
+      transform: the graph that serving runs too.
+      image_size: S, pixels.
+      cache_gb: above this size the arrays lie in a temporary file that disappears with them.
+      name: of the split, for messages.
+
+    Raises:
+      DataError: there is no picture.
+      RunError: neither memory nor disk has the room.
+    """
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
+    count = sum(len(chunk) for chunk in records.batch(1024).as_numpy_iterator())
+    if count == 0:
+        raise DataError(f"the {name} split holds no picture; give it a larger share in [split].")
+    images, masks = _allocate(count, image_size, cache_gb, name)
+    decoded = records.batch(READ_BATCH).map(_compact(transform), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    done = 0
+    for some_images, some_masks in decoded.as_numpy_iterator():
+        images[done : done + len(some_images)] = some_images
+        masks[done : done + len(some_images)] = some_masks
+        done += len(some_images)
+        report(f"decode {name}", done, count)
+    return Pictures(images, masks)
+
+
+def batches(data: Pictures, batch_size: int, order: np.ndarray) -> tf.data.Dataset:
+    """Batches of (images uint8 [B, S, S, 3], masks uint8 [B, S, S]) in the given order; the last may be smaller."""
+
+    def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            yield data.images[chosen], data.masks[chosen]
+
+    side = data.images.shape[1]
+    signature = (tf.TensorSpec([None, side, side, 3], tf.uint8), tf.TensorSpec([None, side, side], tf.uint8))
+    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+
+
+def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """A shuffle of all pictures that depends on seed and epoch alone, filled up to whole batches.
+
+    Every picture comes at least once; what the last batch lacks is taken from the front of the shuffle.
+    """
+    shuffled = np.random.default_rng((seed, epoch)).permutation(count)
+    return np.resize(shuffled, math.ceil(count / batch_size) * batch_size)
+
+
+def _compact(transform: Transform) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Serialized Examples string [N] → images and masks as uint8: a fourth of the room, and not a bit lost."""
+
+    def compact(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        transformed = transform(tf.io.parse_example(serialized, FEATURES))
+        return pictures.denormalize(transformed[schema.IMAGE]), tf.cast(transformed[schema.MASK], tf.uint8)
+
+    return compact
+
+
+def _allocate(count: int, size: int, cache_gb: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+    gigabytes = count * size * size * 4 / 1e9
+    if gigabytes <= cache_gb:
+        return np.empty((count, size, size, 3), np.uint8), np.empty((count, size, size), np.uint8)
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free / 1e9
+    if gigabytes > 0.95 * free:
+        raise RunError(
+            f"the {name} split needs {gigabytes:.1f} GB at {size} pixels, and {folder} has {free:.1f} GB left; free "
+            "some, point TMPDIR to a larger disk, raise train.cache_gb if memory allows, or lower data.image_size."
+        )
+    # Unlinked at once: the system frees the room when the process ends, however it ends.
+    with tempfile.TemporaryFile(dir=folder) as images, tempfile.TemporaryFile(dir=folder) as masks:
+        return (
+            np.memmap(images, np.uint8, "w+", shape=(count, size, size, 3)),
+            np.memmap(masks, np.uint8, "w+", shape=(count, size, size)),
+        )

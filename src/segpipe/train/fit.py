@@ -1,0 +1,202 @@
+"""Config and data files in, the best model of the training out; killed at any point, the same call continues it."""
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from segpipe import model as models
+from segpipe.config import Config
+from segpipe.errors import RunError
+from segpipe.progress import report
+from segpipe.train import checkpoint, data, losses, metrics, optimizer, steps
+
+HISTORY_FILE = "history.json"
+REPORT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of a training.
+
+    Attributes:
+      model: with the weights of the epoch that scored best on the eval split.
+      history: per epoch: epoch, loss, val_loss, val_mean_iou, val_class_iou (None for a class that does not occur),
+        learning_rate, seconds, pictures_per_s.
+      best_epoch: counted from 1.
+    """
+
+    model: keras.Model
+    history: list[dict[str, Any]]
+    best_epoch: int
+
+
+def fit(
+    config: Config, train_files: Sequence[str], eval_files: Sequence[str], transform: data.Transform, work_dir: str
+) -> Trained:
+    """Trains the model that the config names.
+
+    Args:
+      config: the run.
+      train_files: gzip TFRecord files of Examples; these alone change the weights.
+      eval_files: likewise; these alone select the epoch.
+      transform: raw features string [N] → {"image": float32 [N, S, S, 3], "mask": int64 [N, S, S]}.
+      work_dir: a folder or gs:// URL that outlives a crash; it gets a checkpoint after each epoch and history.json.
+
+    Raises:
+      ConfigError: the model cannot be built.
+      DataError: a split is empty.
+      RunError: the loss is no longer a number, or memory or disk ran out.
+    """
+    recipe = config.train
+    work_dir = str(work_dir)
+    tf.io.gfile.makedirs(work_dir)
+    keras.utils.set_random_seed(config.seed)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with _precision(recipe.precision):
+        network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
+    cache = (transform, config.data.image_size, recipe.cache_gb)
+    train, validation = data.load(train_files, *cache, "train"), data.load(eval_files, *cache, "eval")
+    try:
+        training = _Training(config, network, train, validation)
+        return training.run(work_dir, _digest(config, [*train_files, *eval_files]))
+    except tf.errors.ResourceExhaustedError as error:
+        raise RunError(
+            f"out of memory with train.batch_size = {recipe.batch_size} at {config.data.image_size} pixels; "
+            f"try train.batch_size = {max(1, recipe.batch_size // 2)}."
+        ) from error
+
+
+class _Training:
+    """One training: what stays the same from epoch to epoch."""
+
+    def __init__(self, config: Config, network: models.Network, train: data.Pictures, validation: data.Pictures):
+        self._config, self._network, self._train, self._validation = config, network, train, validation
+        recipe = config.train
+        self._model = network.model
+        self._variables = self._model.trainable_variables
+        self._steps = math.ceil(len(train) / recipe.batch_size)
+        self._optimizer = optimizer.build(recipe, self._variables, network.pretrained, self._steps)
+        self._rate = optimizer.learning_rate(recipe, self._steps)
+        self._class_weights = (
+            losses.balanced_weights(train.class_pixels(config.num_classes))
+            if recipe.class_weights == "balanced"
+            else None
+        )
+        self._judge = steps.eval_step(self._model, recipe, config.data.image_size)
+
+    def run(self, work_dir: str, digest: str) -> Trained:
+        """Trains from the last checkpoint, if any, to the last epoch or until patience ends."""
+        recipe = self._config.train
+        state = checkpoint.load(work_dir, digest) or checkpoint.State()
+        if state.epoch:
+            _assign(self._all_variables(), state.variables)
+        learn, learn_frozen = None, None
+        while state.epoch < recipe.epochs and state.epoch - state.best_epoch < recipe.patience_epochs:
+            frozen = state.epoch < recipe.frozen_epochs
+            learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
+            learn_frozen = frozen
+            self._epoch(state, learn)
+            checkpoint.save(work_dir, digest, state)
+            text = json.dumps(state.history, indent=1)
+            checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
+        _assign(self._model.variables, state.best)
+        return Trained(self._model, state.history, state.best_epoch)
+
+    def _compile(self, frozen: bool) -> steps.TrainStep:
+        pretrained = {variable.path for variable in self._network.pretrained} if frozen else set()
+        chosen = [variable for variable in self._variables if variable.path not in pretrained]
+        config = self._config
+        return steps.train_step(self._model, chosen, self._optimizer, config.train, self._class_weights, config.seed)
+
+    def _epoch(self, state: checkpoint.State, learn: steps.TrainStep) -> None:
+        """Runs one epoch and brings `state` up to date."""
+        started = time.monotonic()
+        rate = float(self._rate(self._optimizer.iterations))
+        loss = self._learn(state, learn)
+        learned_s = time.monotonic() - started
+        val_loss, counts = self._validate()
+        mean_iou = metrics.mean_iou(counts)
+        class_iou = [None if math.isnan(iou) else round(float(iou), 6) for iou in metrics.class_iou(counts)]
+        row = {
+            "epoch": state.epoch + 1,
+            "loss": loss,
+            "val_loss": val_loss,
+            "val_mean_iou": mean_iou,
+            "val_class_iou": class_iou,
+            "learning_rate": rate,
+            "seconds": round(time.monotonic() - started, 3),
+            "pictures_per_s": round(len(self._train) / learned_s, 2),
+        }
+        best = max((past["val_mean_iou"] for past in state.history), default=-1.0)
+        state.epoch += 1
+        state.history.append(row)
+        state.variables = [variable.numpy() for variable in self._all_variables()]
+        if mean_iou > best:
+            state.best, state.best_epoch = [variable.numpy() for variable in self._model.variables], state.epoch
+
+    def _learn(self, state: checkpoint.State, learn: steps.TrainStep) -> float:
+        """One pass over the train split; returns the mean loss."""
+        config = self._config
+        batch_size = min(config.train.batch_size, len(self._train))
+        order = data.epoch_order(len(self._train), batch_size, config.seed, state.epoch)
+        what = f"epoch {state.epoch + 1}/{config.train.epochs}"
+        known = {"mean_iou": state.history[-1]["val_mean_iou"]} if state.history else {}
+        total, reported = tf.zeros([]), 0.0
+        for step, (images, masks) in enumerate(data.batches(self._train, batch_size, order), 1):
+            total += learn(images, masks)
+            if time.monotonic() - reported > REPORT_EVERY_S or step == self._steps:
+                reported = time.monotonic()
+                loss = float(total) / step
+                if not math.isfinite(loss):
+                    raise RunError(
+                        f"the loss is {loss} in {what}; try train.learning_rate = {config.train.learning_rate / 4:g}."
+                    )
+                report(what, step, self._steps, loss=loss, **known)
+        return loss
+
+    def _validate(self) -> tuple[float, np.ndarray]:
+        """The whole eval split: mean loss and confusion counts int64 [K, K]."""
+        order = np.arange(len(self._validation))
+        total_loss, total_counts = 0.0, np.zeros([self._config.num_classes] * 2, np.int64)
+        for images, masks in data.batches(self._validation, self._config.train.batch_size, order):
+            loss, counts = self._judge(images, masks)
+            total_loss += float(loss) * len(images)
+            total_counts += counts.numpy()
+        return total_loss / len(self._validation), total_counts
+
+    def _all_variables(self) -> list[keras.Variable]:
+        return [*self._model.variables, *self._optimizer.variables]
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _digest(config: Config, files: Sequence[str]) -> str:
+    """Of everything that the result depends on: a checkpoint of anything else is not continued."""
+    depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"})
+    sizes = [(os.path.basename(file), tf.io.gfile.stat(file).length) for file in files]  # noqa: PTH119 (may be gs://)
+    versions = [keras.__version__, tf.__version__]
+    return hashlib.sha256(json.dumps([depends, sizes, versions], sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

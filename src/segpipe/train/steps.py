@@ -1,0 +1,77 @@
+"""A network and a recipe in, the two compiled steps of training out: one that learns and one that judges."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from segpipe import config
+from segpipe.preprocess import pictures
+from segpipe.train.augment import augment
+from segpipe.train.losses import segmentation_loss
+from segpipe.train.metrics import confusion
+
+TrainStep = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+EvalStep = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def train_step(
+    model: keras.Model,
+    variables: Sequence[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+    recipe: config.Train,
+    class_weights: np.ndarray | None,
+    seed: int,
+) -> TrainStep:
+    """Compiles one step of learning.
+
+    Args:
+      model: float32 [N, S, S, 3] → logits float32 [N, S, S, K].
+      variables: the variables to update.
+      optimizer: built for at least these variables; its step count seeds the augmentation.
+      recipe: the config's [train] section.
+      class_weights: float32 [K] or None.
+      seed: of the run.
+
+    Returns:
+      A function of images uint8 [N, S, S, 3] and masks uint8 [N, S, S] that returns the loss before the step.
+    """
+    variables = list(variables)
+    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
+
+    @tf.function(jit_compile=recipe.xla)
+    def step(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+        inputs = pictures.normalize(images)
+        if recipe.augment:
+            inputs, masks = augment(inputs, masks, tf.stack([seed, tf.cast(optimizer.iterations, tf.int32)]))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            logits = model(inputs, training=True)
+            loss = segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
+            scaled = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
+        return loss
+
+    return step
+
+
+def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> EvalStep:
+    """Compiles one step of judging.
+
+    Returns:
+      A function of images uint8 [N, S, S, 3] and masks uint8 [N, S, S], for any N, that returns the loss, float32, and
+      the confusion counts, int64 [K, K].
+    """
+    signature = [
+        tf.TensorSpec([None, image_size, image_size, 3], tf.uint8),
+        tf.TensorSpec([None, image_size, image_size], tf.uint8),
+    ]
+
+    @tf.function(input_signature=signature)
+    def step(images: tf.Tensor, masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = model(pictures.normalize(images), training=False)
+        loss = segmentation_loss(logits, masks, None, recipe.dice_weight, recipe.label_smoothing)
+        return loss, confusion(masks, logits)
+
+    return step
