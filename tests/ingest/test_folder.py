@@ -4,7 +4,7 @@ import pytest
 
 from segpipe.errors import DataError
 from segpipe.ingest import folder
-from tests.ingest.conftest import config, encoded, image, mask
+from tests.pictures import config, encoded, image, mask
 
 
 def test_pairs_by_stem_sorted_and_other_files_left_alone(dataset):

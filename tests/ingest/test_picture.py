@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from segpipe.ingest.masks import Meaning
 from segpipe.ingest.picture import BadPictureError, check
-from tests.ingest.conftest import encoded, image, mask
+from tests.pictures import encoded, image, mask
 
 BINARY = Meaning((0, 1))
 

@@ -10,7 +10,7 @@ from segpipe import progress
 from segpipe.errors import DataError
 from segpipe.ingest import example, tfrecord
 from segpipe.ingest.prepare import MANIFEST, QUARANTINE, prepare
-from tests.ingest.conftest import config, encoded, mask
+from tests.pictures import config, encoded, mask
 
 
 def _ids(folder, split=""):
