@@ -133,10 +133,11 @@ class LoopbackHub:
         wanted = request.json()
         kind, repo_id = wanted.get("type", "model"), f"{wanted['organization']}/{wanted['name']}"
         self._may_write(request, repo_id)
+        url = {"url": f"{self.endpoint}/{'spaces/' if kind == 'space' else ''}{repo_id}"}
         if (kind, repo_id) in self.store.repos:
-            raise RefusedError(409, "You already created this repo")
+            return _json({"error": "You already created this repo", **url}, 409)
         self.store.create(kind, repo_id, wanted.get("visibility") == "private", wanted.get("sdk"))
-        return _json({"url": f"{self.endpoint}/{'spaces/' if kind == 'space' else ''}{repo_id}"})
+        return _json(url)
 
     def info(self, request: "Request", kind: str, repo_id: str, revision: str = "main") -> Any:
         repo = self._readable(request, kind, repo_id)
@@ -317,6 +318,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     hub: LoopbackHub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
     def _serve(self) -> None:
         url = urlsplit(self.path)

@@ -1,0 +1,112 @@
+"""The name of an access token in, its value out, read at the moment of use and kept nowhere.
+
+env:VARIABLE           an environment variable
+secret:projects/P/…    a secret of Google Secret Manager, its latest version unless one is named
+oidc                   a CI job's identity, exchanged at the Hub for a token of an hour that writes to one repository
+"""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from segpipe.config import check_token_name
+from segpipe.errors import ConfigError, UserError
+
+TIMEOUT_S = 30
+
+
+def read(name: str, resource: str, endpoint: str, secret_client: Any = None) -> str:
+    """The value of the token that `name` names.
+
+    Args:
+      name: env:VARIABLE, secret:projects/P/secrets/S[/versions/V] or oidc.
+      resource: the repository to write to, as in "user/pets" or "spaces/user/pets"; an OIDC token is good for it alone.
+      endpoint: the Hub's address.
+      secret_client: a SecretManagerServiceClient; made from the surroundings' Google credentials when left out.
+
+    Raises:
+      ConfigError: `name` is none of the three forms, or there is no such variable.
+      UserError: the secret or the identity is refused.
+    """
+    try:
+        check_token_name(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if name == "oidc":
+        return _exchange(_identity(endpoint), resource, endpoint)
+    kind, _, key = name.partition(":")
+    return _variable(key) if kind == "env" else _secret(key, secret_client)
+
+
+def _variable(key: str) -> str:
+    value = os.environ.get(key, "").strip()
+    if not value:
+        raise ConfigError(f"the access token is read from the environment variable {key}, which is not set; export it.")
+    return value
+
+
+def _secret(key: str, client: Any) -> str:
+    from google.api_core.exceptions import GoogleAPICallError
+
+    if client is None:
+        client = _secret_client()
+    path = key if "/versions/" in key else f"{key}/versions/latest"
+    try:
+        payload = client.access_secret_version(name=path, timeout=TIMEOUT_S).payload
+    except GoogleAPICallError as error:
+        raise UserError(
+            f"Google Secret Manager refused {path} ({error.code}); "
+            "grant roles/secretmanager.secretAccessor on it to the account that runs this step."
+        ) from None
+    return payload.data.decode().strip()
+
+
+def _secret_client() -> Any:
+    try:
+        from google.cloud.secretmanager import SecretManagerServiceClient
+    except ImportError:
+        raise ConfigError("a token in Google Secret Manager needs `pip install segpipe[vertex]`.") from None
+    return SecretManagerServiceClient()
+
+
+def _identity(audience: str) -> str:
+    """This CI job's identity, signed by GitHub for `audience`.
+
+    https://docs.github.com/en/actions/reference/security/oidc: the variables exist in jobs with `id-token: write`.
+    """
+    url = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
+    bearer = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    if not url or not bearer:
+        raise ConfigError("oidc needs a GitHub Actions job with `permissions: id-token: write`; this is none.")
+    query = urllib.parse.urlencode({"audience": audience})
+    request = urllib.request.Request(  # noqa: S310
+        f"{url}{'&' if '?' in url else '?'}{query}", headers={"Authorization": f"Bearer {bearer}"}
+    )
+    return _fetch(request, "GitHub did not sign this job's identity")["value"]
+
+
+def _exchange(identity: str, resource: str, endpoint: str) -> str:
+    """Trades an identity for a token (RFC 8693), as https://huggingface.co/docs/hub/trusted-publishers describes."""
+    body = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "subject_token": identity,
+        "resource": resource,
+    }
+    request = urllib.request.Request(  # noqa: S310
+        f"{endpoint}/oauth/token", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    return _fetch(request, f"the Hub has no trusted publisher for {resource} that matches this job")["access_token"]
+
+
+def _fetch(request: urllib.request.Request, refusal: str) -> dict[str, str]:
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{refusal} ({error.code}).") from None
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise UserError(f"{refusal}: {error}.") from None

@@ -1,0 +1,38 @@
+"""The files of a repository as values: local folders and bytes in, (path, bytes) out, and a digest over them."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a repository: where it goes, and its bytes or the local file that holds them."""
+
+    path: str
+    source: Path | bytes
+
+    def read(self) -> bytes:
+        """The file's bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+    @property
+    def size_bytes(self) -> int:
+        """Its length, without reading it."""
+        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+
+
+def folder_files(folder: Path, prefix: str = "") -> tuple[File, ...]:
+    """Every file of a folder, in order, under `prefix` in the repository."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return tuple(File(prefix + path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def tree_digest(files: Iterable[File]) -> str:
+    """40 hexadecimal digits that depend on the paths and bytes of `files` alone."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.path):
+        content = hashlib.sha256(file.read()).hexdigest()
+        digest.update(f"{file.path}\0{content}\n".encode())
+    return digest.hexdigest()[:40]

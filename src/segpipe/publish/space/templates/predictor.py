@@ -1,0 +1,114 @@
+"""A picture's bytes in; mask, overlay and shares in the picture's own size out, by the SavedModel's own signature."""
+
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_MEGAPIXELS = 40
+EXIF_ORIENTATION = 0x0112
+
+
+class BadPictureError(ValueError):
+    """The file cannot be segmented; the message tells the person what to do."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says about one picture of height H and width W.
+
+    Attributes:
+      picture: uint8 [H, W, 3].
+      mask: uint8 [H, W], class ids.
+      shares: share of the pixels per class, in [0, 1].
+      confidence: mean probability of the winning classes, in [0, 1].
+    """
+
+    picture: np.ndarray
+    mask: np.ndarray
+    shares: dict[str, float]
+    confidence: float
+
+    def overlay(self, palette: np.ndarray, opacity: float) -> np.ndarray:
+        """The picture under its classes' colours: uint8 [H, W, 3]; opacity 0 shows the picture, 1 the mask."""
+        return np.rint((1 - opacity) * self.picture + opacity * palette[self.mask]).astype(np.uint8)
+
+    def mask_png(self) -> bytes:
+        """The mask as a PNG of one 8-bit channel that holds the class ids."""
+        buffer = io.BytesIO()
+        Image.fromarray(self.mask).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+class Predictor:
+    """A SavedModel in a folder, with the classes and colours that it carries."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Loads the model and runs it once, so that no visitor waits for the first run."""
+        import tensorflow as tf
+
+        about = json.loads((Path(folder) / "assets.extra" / "segpipe.json").read_text(encoding="utf-8"))
+        self.classes: list[str] = about["classes"]
+        self.palette = np.array(about["palette"], np.uint8)
+        self._model = tf.saved_model.load(str(folder))
+        self._run = self._model.signatures["serving_default"]
+        self._constant = tf.constant
+        self.predict(_png(Image.new("RGB", (64, 64))))
+
+    def predict(self, content: bytes) -> Prediction:
+        """Segments one picture, given as the bytes of a file.
+
+        Raises:
+          BadPictureError: the file is no picture, is cut off, or is too large.
+        """
+        picture, encoded = _readable(content)
+        outputs = self._run(image_bytes=self._constant([encoded]))
+        mask = Image.fromarray(outputs["mask"].numpy()[0]).resize(picture.size, Image.Resampling.NEAREST)
+        shares = zip(self.classes, outputs["class_fraction"].numpy()[0].tolist(), strict=True)
+        return Prediction(np.asarray(picture), np.asarray(mask), dict(shares), float(outputs["confidence"].numpy()[0]))
+
+
+def model_folder(repo_id: str, revision: str) -> str:
+    """The model's folder: SEGPIPE_MODEL_DIR where that is set, else the pinned revision from the Hub."""
+    local = os.environ.get("SEGPIPE_MODEL_DIR")
+    if local:
+        return local
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(repo_id, revision=revision, ignore_patterns=["exports/*", "pictures/*"])
+
+
+def _readable(content: bytes) -> tuple[Image.Image, bytes]:
+    """The picture upright in RGB, and bytes of it that TensorFlow decodes alike.
+
+    An 8-bit JPEG or PNG goes to the model as it came; anything else is rewritten once as PNG.
+    """
+    try:
+        image = Image.open(io.BytesIO(content))
+        if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
+            raise BadPictureError(
+                f"The picture has {image.width} × {image.height} pixels; the most is {MAX_MEGAPIXELS} megapixels. "
+                "Please scale it down."
+            )
+        turned = image.getexif().get(EXIF_ORIENTATION, 1) != 1
+        as_it_came = image.format in ("JPEG", "PNG") and image.mode in ("RGB", "L") and not turned
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    except UnidentifiedImageError:
+        raise BadPictureError("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.") from None
+    except Image.DecompressionBombError:
+        raise BadPictureError("The picture is far too large. Please scale it down.") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, BadPictureError):
+            raise
+        raise BadPictureError("The picture is damaged or cut off. Please save it again and retry.") from None
+    return upright, content if as_it_came else _png(upright)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

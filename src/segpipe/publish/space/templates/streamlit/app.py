@@ -1,0 +1,75 @@
+"""Streamlit demo of $MODEL_REPO_ID: a picture in; its classes as an overlay, their shares and the mask out."""
+
+from pathlib import Path
+
+import streamlit as st
+from predictor import BadPictureError, Prediction, Predictor, model_folder
+
+REPO_ID = "$MODEL_REPO_ID"
+REVISION = "$MODEL_COMMIT"
+VERSION = "$MODEL_VERSION"
+CARD_URL = "$MODEL_REPO_URL"
+
+HERE = Path(__file__).parent
+
+
+@st.cache_resource(show_spinner="Loading the model…")
+def load() -> Predictor:
+    """The model, loaded once for all visitors."""
+    return Predictor(model_folder(REPO_ID, REVISION))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def segment(content: bytes) -> Prediction:
+    """Runs the model once per picture, however often the page is drawn again."""
+    return load().predict(content)
+
+
+def chosen() -> tuple[str, bytes] | None:
+    """Name and bytes of the uploaded picture or the picked example."""
+    examples = sorted((HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
+    uploaded = st.file_uploader("Picture", type=["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"])
+    if uploaded is not None:
+        return uploaded.name, uploaded.getvalue()
+    if examples:
+        example = st.selectbox("…or an example", examples, index=None, format_func=lambda path: path.name)
+        if example is not None:
+            return example.name, example.read_bytes()
+    return None
+
+
+def show(name: str, content: bytes) -> None:
+    """Draws the overlay, the legend with shares, and the download."""
+    predictor = load()
+    try:
+        prediction = segment(content)
+    except BadPictureError as error:
+        st.error(str(error))
+        return
+    opacity = st.slider("Opacity of the overlay", 0.0, 1.0, 0.6, 0.05)
+    st.image(prediction.overlay(predictor.palette, opacity), width="stretch")
+    height, width = prediction.mask.shape
+    st.caption(f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}")
+    for class_name, (r, g, b) in zip(predictor.classes, predictor.palette.tolist(), strict=True):
+        share = prediction.shares[class_name]
+        st.markdown(
+            '<div style="display:flex;align-items:center;gap:.6em;margin:.2em 0">'
+            f'<span style="width:1em;height:1em;border-radius:3px;background:rgb({r},{g},{b})"></span>'
+            f'<span style="flex:0 0 9em">{class_name}</span>'
+            '<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">'
+            f'<span style="display:block;height:.6em;width:{share:.1%};border-radius:3px;background:rgb({r},{g},{b})">'
+            f'</span></span><span style="flex:0 0 4em;text-align:right">{share:.1%}</span></div>',
+            unsafe_allow_html=True,
+        )
+    st.download_button("Download the mask (PNG of class ids)", prediction.mask_png(), f"{Path(name).stem}-mask.png")
+
+
+st.set_page_config(page_title=f"Segmentation: {REPO_ID}")
+st.title(REPO_ID.split("/")[-1])
+st.markdown(
+    f"Upload a picture or pick an example: every pixel gets one of {len(load().classes)} classes. "
+    f"[Model card]({CARD_URL}) · version `{VERSION}`"
+)
+picture = chosen()
+if picture is not None:
+    show(*picture)
