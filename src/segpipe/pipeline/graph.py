@@ -43,7 +43,7 @@ def build(config: Config, target: Target, enable_cache: bool = True) -> Pipeline
 
 
 def _nodes(config: Config, target: Target) -> list[base_node.BaseNode]:
-    example_gen = picture_example_gen(config)
+    example_gen = picture_example_gen(config).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 
     statistics_gen = StatisticsGen(examples=examples, stats_options=stats_options())

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-from pathlib import Path
 
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -20,7 +18,7 @@ def run_fn(fn_args: FnArgs) -> None:
     config = from_json(fn_args.custom_config["config"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     transform = transform_output.transform_features_layer()
-    work_dir = Path(fn_args.custom_config["work_dir"]) / _fingerprint(fn_args)
+    work_dir = f"{fn_args.custom_config['work_dir']}/{_fingerprint(fn_args)}"
 
     trained = fit(
         config,
@@ -36,9 +34,9 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args.serving_model_dir,
         evaluation=evaluation_outputs,
     )
-    Path(fn_args.model_run_dir).mkdir(parents=True, exist_ok=True)
-    shutil.copytree(work_dir / "logs", Path(fn_args.model_run_dir) / "logs", dirs_exist_ok=True)
-    (Path(fn_args.model_run_dir) / "history.json").write_text(json.dumps(trained.history), encoding="utf-8")
+    fileio.makedirs(fn_args.model_run_dir)
+    with fileio.open(f"{fn_args.model_run_dir}/history.json", "w") as file:
+        file.write(json.dumps(trained.history, indent=1))
 
 
 def _files(patterns: list[str]) -> list[str]:
