@@ -50,17 +50,19 @@ def _variable(key: str) -> str:
 
 def _secret(key: str, client: Any) -> str:
     from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
 
-    if client is None:
-        client = _secret_client()
     path = key if "/versions/" in key else f"{key}/versions/latest"
     try:
+        client = _secret_client() if client is None else client
         payload = client.access_secret_version(name=path, timeout=TIMEOUT_S).payload
     except GoogleAPICallError as error:
         raise UserError(
             f"Google Secret Manager refused {path} ({error.code}); "
             "grant roles/secretmanager.secretAccessor on it to the account that runs this step."
         ) from None
+    except GoogleAuthError as error:
+        raise UserError(f"reading {path} needs Google credentials: {str(error).splitlines()[0]}") from None
     return payload.data.decode().strip()
 
 
