@@ -14,6 +14,7 @@ from segpipe import schema
 from segpipe.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 TOKEN_NAME = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|secret:projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?|oidc")
@@ -59,34 +60,131 @@ class _Section(BaseModel):
 
 
 class Source(_Section):
-    """Where the pictures come from and what to do with bad ones.
+    """Where the pictures come from and what to do with bad ones. docs/data.md shows every kind.
 
-    `path` is relative to the TOML file that names it, or a URL such as gs://bucket/folder. `images` and `masks` are
-    folders under it; left out, the usual names are tried. `max_megapixels` refuses larger pictures by their header.
+    Attributes:
+      kind: the layout.
+      path: folder, file or glob, relative to the TOML file, or a URL such as gs://bucket/folder. `{SPAN}` in it stands
+        for a number: each number is a span of rolling data.
+      spans: how many of the latest spans to read; 0 reads all.
+      dataset: name in TFDS, as in "oxford_iiit_pet:4.0.0", or on the Hugging Face Hub, as in "owner/name".
+      subset: folder of a Hub data set to read alone.
+      images: folder of the images under `path`; the usual names are tried where it is left out.
+      masks: folder of the masks, likewise.
+      image_regex: matches the images' paths under their folder; its group `id` is what pairs image and mask.
+      mask_regex: the same for masks.
+      image_column: column or feature with a path or encoded bytes.
+      mask_column: the same for masks.
+      id_column: column with the id; the image's path, or the place in the file, where it is left out.
+      slice_columns: columns to keep as attributes for sliced metrics.
+      categories: COCO category name → class name; categories named like a class need no entry, "ignore" is possible.
+      on_bad_example: fail, or go on without bad pictures and list them.
+      max_megapixels: larger pictures are refused by their header.
     """
 
-    kind: Literal["folder", "basemap"] = "folder"
+    kind: Literal["folder", "csv", "parquet", "tfrecord", "tfds", "coco", "voc", "huggingface", "basemap"] = "folder"
     path: str = ""
+    spans: Annotated[int, Field(ge=0)] = 0
+    dataset: str = ""
+    subset: str = ""
     images: str = ""
     masks: str = ""
+    image_regex: str = ""
+    mask_regex: str = ""
+    image_column: str = ""
+    mask_column: str = ""
+    id_column: str = ""
+    slice_columns: tuple[str, ...] = ()
+    categories: Mapping[str, str] = Field(default_factory=dict)
     on_bad_example: Literal["fail", "quarantine"] = "fail"
     max_megapixels: Annotated[float, Field(gt=0)] = 100.0
 
+    @field_validator("image_regex", "mask_regex")
+    @classmethod
+    def _names_the_id(cls, pattern: str) -> str:
+        if pattern and "id" not in _compiled(pattern).groupindex:
+            raise ValueError(f"{pattern!r} has no group named id; write it as in '(?P<id>.+)_mask\\.png'.")
+        return pattern
+
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> Self:
+        for key, kinds in _KEYS_OF_KINDS.items():
+            if self.kind not in kinds and getattr(self, key) != type(self).model_fields[key].get_default(
+                call_default_factory=True
+            ):
+                raise ValueError(f'source.{key} is for kind {" or ".join(kinds)}, not for "{self.kind}".')
+        if bool(self.image_regex) != bool(self.mask_regex):
+            raise ValueError("source.image_regex and source.mask_regex belong together; give both.")
+        if self.spans and "{SPAN" not in self.path:
+            raise ValueError("source.spans needs {SPAN} in source.path, as in data/span-{SPAN}.")
+        return self
+
+
+_TABLES = ("csv", "parquet", "huggingface", "tfds")
+_KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("tfds", "huggingface"),
+    "subset": ("huggingface",),
+    "images": ("folder", "csv", "parquet", "coco"),
+    "masks": ("folder", "csv", "parquet"),
+    "image_regex": ("folder",),
+    "mask_regex": ("folder",),
+    "image_column": _TABLES,
+    "mask_column": _TABLES,
+    "id_column": _TABLES,
+    "slice_columns": _TABLES,
+    "categories": ("coco",),
+}
+
 
 class Split(_Section):
-    """How pictures are dealt out to train, eval and test: by a hash of their id, so that new ones move no old one."""
+    """How pictures are dealt out to train, eval and test.
+
+    The first that is given decides: `column`, `globs`, what the data set itself says, the hash of the group or id. A
+    hash moves no old picture when new ones come. Where the data has no eval or no test split of its own, that one is
+    carved out of train by the hash.
+
+    Attributes:
+      train: share of the pictures that a hash deals to train.
+      eval: share for eval.
+      test: share for test.
+      seed: of the hash.
+      globs: file name pattern by split, as in {train = "train-*", eval = "val-*"}.
+      column: column of a table that names the split.
+      group_column: column of a table; pictures with the same value stay in one split.
+      group_regex: matched against ids; pictures with the same first group stay in one split.
+    """
 
     train: Fraction = 0.7
     eval: Fraction = 0.15
     test: Fraction = 0.15
     seed: int = 0
+    globs: Mapping[Literal["train", "eval", "test"], str] = Field(default_factory=dict)
+    column: str = ""
+    group_column: str = ""
+    group_regex: str = ""
+
+    @field_validator("group_regex")
+    @classmethod
+    def _has_a_group(cls, pattern: str) -> str:
+        if pattern and not _compiled(pattern).groups:
+            raise ValueError(f"{pattern!r} has no group; write it as in '^(patient[0-9]+)_'.")
+        return pattern
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         total = self.train + self.eval + self.test
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"train + eval + test must be 1, got {total:g}; try 0.7, 0.15 and 0.15.")
+        if self.globs and "train" not in self.globs:
+            raise ValueError('split.globs must name train, as in {train = "train-*", eval = "val-*"}.')
         return self
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}.") from None
 
 
 class Data(_Section):
@@ -95,13 +193,18 @@ class Data(_Section):
     Attributes:
       classes: names, in the order of the class ids 0…K-1.
       mask_values: the value in the stored masks of each class, in the same order; 0…K-1 when left out.
+      mask_colors: instead of values, the colour of each class in RGB masks, as in "#ff0000".
       ignore_values: values in the stored masks that no loss and no metric counts.
+      ignore_colors: the same for colours.
       image_size: side in pixels of the square that the model sees; a multiple of 32.
+      schema_file: TensorFlow Metadata Schema of the Examples, relative to the TOML file.
     """
 
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=schema.MAX_CLASSES)]
     mask_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    mask_colors: tuple[Color, ...] = ()
     ignore_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    ignore_colors: tuple[Color, ...] = ()
     image_size: int = 128
     schema_file: str = "schema.pbtxt"
 
@@ -122,6 +225,18 @@ class Data(_Section):
                 f"mask_values needs one value per class: {len(self.classes)} classes, "
                 f"got {len(self.mask_values)} values."
             )
+        if self.mask_colors and len(self.mask_colors) != len(self.classes):
+            raise ValueError(
+                f"mask_colors needs one colour per class: {len(self.classes)} classes, "
+                f"got {len(self.mask_colors)} colours."
+            )
+        if self.mask_colors and (self.mask_values or self.ignore_values):
+            raise ValueError("masks hold values or colours; give mask_values or mask_colors, not both.")
+        if self.ignore_colors and not self.mask_colors:
+            raise ValueError("ignore_colors needs mask_colors.")
+        colors = [color.lower() for color in (*self.mask_colors, *self.ignore_colors)]
+        if len(set(colors)) != len(colors):
+            raise ValueError("mask_colors and ignore_colors must differ from each other.")
         values = self.class_values
         if len(set(values)) != len(values):
             raise ValueError("mask_values must differ from each other: one mask value cannot mean two classes.")
@@ -176,18 +291,64 @@ class Train(_Section):
     cache_gb: Annotated[float, Field(ge=0)] = 1.0
 
 
+class Evaluate(_Section):
+    """Which parts of the test split are looked at on their own, beside the whole.
+
+    Every attribute slice/<name> of the pictures is a slicing. So is each statistic in `buckets`: the image statistics
+    of the data contract, and object_size, the share of the pixels of the smallest class that a picture shows.
+
+    Attributes:
+      buckets: edges that cut a statistic into buckets, as in brightness = [0.3, 0.55]; no edges, no slicing.
+      crossed: slicings to cross, as in "breed*brightness".
+      min_slice_pictures: a slice of fewer pictures is shown, but too small to judge.
+    """
+
+    buckets: Mapping[str, tuple[float, ...]] = Field(
+        default_factory=lambda: {
+            schema.BRIGHTNESS: (0.3, 0.55),
+            schema.SHARPNESS: (0.1,),
+            schema.OBJECT_SIZE: (0.02,),
+        }
+    )
+    crossed: tuple[Annotated[str, Field(pattern=r"^[^*]+(\*[^*]+)+$")], ...] = ()
+    min_slice_pictures: Annotated[int, Field(gt=0)] = 20
+
+    @field_validator("buckets")
+    @classmethod
+    def _known_and_rising(cls, buckets: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
+        known = (*schema.IMAGE_STATISTICS, schema.OBJECT_SIZE)
+        for name, edges in buckets.items():
+            if name not in known:
+                raise ValueError(f"evaluate.buckets knows {', '.join(known)}, got {name!r}.")
+            if list(edges) != sorted(set(edges)):
+                raise ValueError(f"the edges of evaluate.buckets.{name} must rise, got {list(edges)}.")
+        return buckets
+
+
 class Gate(_Section):
     """What a candidate must reach on the test split before it is pushed.
 
     Attributes:
       min_mean_iou: floor of the mean IoU over the classes.
       min_class_iou: floor for single classes, by name.
+      min_slice_mean_iou: floor of the mean IoU of slices: "breed" for every breed, "breed=Abyssinian" for one.
       max_mean_iou_drop: how far the mean IoU may lie below the last blessed model's.
+      max_plausible_drop: how far below it the lower end of the difference's confidence interval may lie.
+      confidence: of that interval, and of every other in the report.
+      bootstrap_resamples: how often the test pictures are drawn anew for the interval.
+      max_latency_ms: budget of one picture through serving_default where the gate runs, median; measured only if set.
+      max_model_mb: budget of the SavedModel on disk.
     """
 
     min_mean_iou: Fraction = 0.5
     min_class_iou: Mapping[str, Fraction] = Field(default_factory=dict)
+    min_slice_mean_iou: Mapping[str, Fraction] = Field(default_factory=dict)
     max_mean_iou_drop: Fraction = 0.0
+    max_plausible_drop: Fraction = 0.05
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    bootstrap_resamples: Annotated[int, Field(ge=100)] = 2000
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_model_mb: Annotated[float, Field(gt=0)] | None = None
 
 
 class Hub(_Section):
@@ -353,6 +514,7 @@ class Config(_Section):
     data: Data
     model: Model = Model()
     train: Train = Train()
+    evaluate: Evaluate = Evaluate()
     gate: Gate = Gate()
     hub: Hub = Hub()
     dataflow: Dataflow = Dataflow()

@@ -19,6 +19,9 @@ SLICE_PREFIX: Final = "slice/"  # bytes: optional attributes for sliced metrics,
 
 IMAGE_STATISTICS: Final = (BRIGHTNESS, CONTRAST, SATURATION, SHARPNESS)
 
+OBJECT_SIZE: Final = "object_size"
+"""Derived from CLASS_FRACTION, not stored: the smallest share that is not zero."""
+
 IGNORE: Final = 255
 """Mask value of pixels that no loss and no metric counts."""
 

@@ -49,15 +49,30 @@ def square(counts: ArrayLike) -> NDArray[np.int64]:
     return array.astype(np.int64).reshape(*array.shape[:-1], side, side)
 
 
+def margins(confusion: ArrayLike) -> NDArray[np.int64]:
+    """Right, true and predicted pixels of each class: [..., 3, K]; all that IoU and Dice need, and additive too."""
+    return np.stack(_margins(confusion), axis=-2)
+
+
 def class_iou(confusion: ArrayLike) -> Floats:
     """Intersection over union [..., K] of each class; NaN for a class neither in the truth nor in the prediction."""
-    hit, truth, prediction = _margins(confusion)
+    return class_iou_of_margins(margins(confusion))
+
+
+def class_iou_of_margins(margins: ArrayLike) -> Floats:
+    """As `class_iou`, from `margins` [..., 3, K]."""
+    hit, truth, prediction = np.moveaxis(np.asarray(margins), -2, 0)
     return _ratio(hit, truth + prediction - hit)
 
 
 def mean_iou(confusion: ArrayLike) -> Floats:
     """Mean IoU [...] over the classes that are in the truth or in the prediction; NaN where no pixel counts."""
-    iou = class_iou(confusion)
+    return mean_iou_of_margins(margins(confusion))
+
+
+def mean_iou_of_margins(margins: ArrayLike) -> Floats:
+    """As `mean_iou`, from `margins` [..., 3, K]."""
+    iou = class_iou_of_margins(margins)
     present = ~np.isnan(iou)
     return _ratio(np.where(present, iou, 0.0).sum(axis=-1), present.sum(axis=-1))
 
