@@ -5,7 +5,6 @@ A stage calls `report`; it never prints. The command line sets a listener for th
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 
@@ -27,21 +26,21 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-_listener: ContextVar[Listener | None] = ContextVar("segpipe_progress", default=None)
+_listeners: list[Listener] = []
+"""The innermost is the last; not a ContextVar, since Beam's in-process runner works in threads of its own."""
 
 
 def report(what: str, done: int, total: int | None = None, **numbers: float) -> None:
     """Tells the listener, if there is one, how far the work is."""
-    listener = _listener.get()
-    if listener is not None:
-        listener(Progress(what, done, total, numbers))
+    if _listeners:
+        _listeners[-1](Progress(what, done, total, numbers))
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Sends every `report` of this context to `listener`."""
-    token = _listener.set(listener)
+    """Sends every `report` of this process to `listener`."""
+    _listeners.append(listener)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listeners.pop()

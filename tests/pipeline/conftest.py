@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from segpipe.ingest import feature_schema
 from tests import shapes
 
 PIPELINE_TOML = """
@@ -87,12 +88,9 @@ class Project:
 
 
 def make_project(folder: Path, source_root: Path | None = None) -> Project:
-    from segpipe import config
-    from segpipe.ingest import feature_schema
-
     shapes.write_folder(folder / "data", count=40)
     (folder / "pipeline.toml").write_text(PIPELINE_TOML)
-    feature_schema.write(config.load(folder / "pipeline.toml"), folder / "schema.pbtxt")
+    feature_schema.write(folder / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
     return Project(folder, source_root)
 
 

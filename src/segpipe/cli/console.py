@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -76,13 +76,23 @@ class RunConsole:
             return Text("")
         row = Table.grid(padding=(0, 1))
         seconds = f"{time.monotonic() - self._started_s:6.1f} s"
-        cells = [Spinner("dots"), Text(f"{self._running:<{self._width}}"), Text(seconds, style="bright_black")]
+        cells: list[RenderableType] = [
+            Spinner("dots"),
+            Text(f"{self._running:<{self._width}}"),
+            Text(seconds, style="bright_black"),
+        ]
         if self._progress is not None:
             if self._progress.total:
                 cells.append(ProgressBar(total=self._progress.total, completed=self._progress.done, width=24))
             cells.append(Text(_describe(self._progress), overflow="ellipsis", no_wrap=True))
         row.add_row(*cells)
         return row
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here: relative below the working directory, absolute elsewhere."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _describe(progress: Progress) -> str:

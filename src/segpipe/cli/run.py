@@ -1,6 +1,5 @@
 """`segpipe run CONFIG`: the whole pipeline, here."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, TextIO
 import typer
 
 from segpipe import config as config_module
-from segpipe.cli.console import RunConsole, library_output_to
+from segpipe.cli.console import RunConsole, library_output_to, shown
 from segpipe.errors import RunError
 
 NOT_BLESSED = 3
@@ -36,7 +35,7 @@ def run(
     except RunError as error:
         if verbose:
             raise
-        raise RunError(f"{error} The whole story: {os.path.relpath(log)}") from error
+        raise RunError(f"{error} The whole story: {shown(log)}") from error
     typer.echo(last_line)
     if not blessed:
         sys.exit(NOT_BLESSED)
@@ -44,7 +43,7 @@ def run(
 
 def _watch(settings: config_module.Config, person: TextIO, fresh: bool) -> tuple[bool, str]:
     print_to = RunConsole(person, ["ExampleValidator"])
-    print_to.say(f"segpipe {settings.name} → {os.path.relpath(settings.output_path)}  (loading TFX …)")
+    print_to.say(f"segpipe {settings.name} → {shown(settings.output_path)}  (loading TFX …)")
     import logging
 
     from segpipe import progress
@@ -64,8 +63,8 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool) -> tuple
             fresh=fresh,
         )
     verdict = "blessed" if finished.blessed else "NOT blessed"
-    console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {os.path.relpath(finished.report)}")
+    console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {shown(finished.report)}")
     if not finished.blessed or finished.pushed is None:
-        return False, f"Not pushed: {'; '.join(finished.summary['reasons'])}. See {os.path.relpath(finished.report)}"
-    pushed = os.path.relpath(finished.pushed)
+        return False, f"Not pushed: {'; '.join(finished.summary['reasons'])}. See {shown(finished.report)}"
+    pushed = shown(finished.pushed)
     return True, f"Model: {pushed} . Next: segpipe predict {pushed} IMAGE -o masks/"
