@@ -1,0 +1,58 @@
+"""An HTTP request in, its body within the limit out; JSON in and out by orjson, arrays as they are."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from segpipe.serve.http_errors import TOO_LARGE, RequestError
+
+_DRAINED = 10
+"""So many times the limit is read and thrown away: a client that still sends would see a broken pipe, not the 413."""
+
+
+async def read_body(request: Request, max_body_mb: float) -> bytes:
+    """The whole body.
+
+    Raises:
+      RequestError: 413 where it is larger than the limit.
+    """
+    limit = int(max_body_mb * 1e6)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > _DRAINED * limit:
+            break
+    if size > limit:
+        raise RequestError(
+            f"the request is larger than this server's {max_body_mb:g} MB; send fewer or smaller pictures.", TOO_LARGE
+        )
+    return b"".join(chunks)
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+      RequestError: it is not JSON, or no object.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not JSON: {error}.") from None
+    if not isinstance(parsed, dict):
+        raise RequestError(f"the body must be a JSON object, got {_kind(parsed)}.")
+    return parsed
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response; NumPy arrays become nested lists."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "a string", type(None): "null"}.get(type(value), "a number")

@@ -1,0 +1,155 @@
+"""A serving folder in, the model versions that answer out; a new number is loaded aside, then takes over at once."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from segpipe.serve.http_errors import NOT_FOUND, OVERLOADED, RequestError
+from segpipe.serve.loaded import LoadedModel, load
+
+_log = logging.getLogger(__name__)
+
+LOADING = "LOADING"
+AVAILABLE = "AVAILABLE"
+END = "END"
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What a version is doing, in TensorFlow Serving's words; `error` is empty while all is well."""
+
+    version: int
+    state: str
+    error: str = ""
+
+
+class Versions:
+    """Keeps the newest versions of a folder loaded.
+
+    A request takes the model object when it is queued, so it is answered by that version however long it waits; the
+    version's memory is freed when its last request is done.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keep: int = 1,
+        poll_s: float = 1.0,
+        warm_up: Callable[[LoadedModel], None] = lambda model: None,
+    ):
+        """Follows `folder`.
+
+        Args:
+          folder: holds one SavedModel per numbered folder.
+          keep: how many of the newest versions answer.
+          poll_s: how often the folder is looked at.
+          warm_up: called with a loaded version before it takes over.
+        """
+        self._folder = folder
+        self._keep = keep
+        self._poll_s = poll_s
+        self._warm_up = warm_up
+        self._models: dict[int, LoadedModel] = {}
+        self._status: dict[int, VersionStatus] = {}
+        self._failed: dict[int, list[tuple[str, int, int]]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="versions", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a version can answer."""
+        return bool(self._models)
+
+    def get(self, version: int | None = None) -> LoadedModel:
+        """A loaded version; the newest where none is asked for.
+
+        Raises:
+          RequestError: 404 where that version is not loaded, 503 where none is yet.
+        """
+        models = self._models
+        if version is None:
+            if not models:
+                raise RequestError("no version of the model is loaded yet; try again in a moment.", OVERLOADED)
+            return models[max(models)]
+        if version not in models:
+            loaded = ", ".join(map(str, sorted(models))) or "none"
+            raise RequestError(f"version {version} is not loaded; loaded: {loaded}.", NOT_FOUND)
+        return models[version]
+
+    def status(self) -> list[VersionStatus]:
+        """Every version seen since the start, newest first."""
+        seen = dict(self._status)
+        return [seen[version] for version in sorted(seen, reverse=True)]
+
+    def refresh(self) -> None:
+        """Looks at the folder once: loads what is new, then lets go of what is no longer wanted.
+
+        A folder that holds nothing that loads leaves the loaded versions as they are: an old answer beats none.
+        """
+        wanted: dict[int, LoadedModel] = {}
+        for version in sorted(_numbered(self._folder), reverse=True):
+            if len(wanted) == self._keep:
+                break
+            model = self._models.get(version) or self._load(version)
+            if model is not None:
+                wanted[version] = model
+        if not wanted:
+            return
+        retired = self._models.keys() - wanted.keys()
+        self._models = wanted  # One assignment: a request sees the old set or the new one.
+        for version in retired:
+            self._status[version] = VersionStatus(version, END)
+            _log.info("Version %d retired.", version)
+
+    def _load(self, version: int) -> LoadedModel | None:
+        path = self._folder / str(version)
+        files = _files(path)
+        if self._failed.get(version) == files:
+            return None
+        self._status[version] = VersionStatus(version, LOADING)
+        try:
+            model = load(path, version)
+            self._warm_up(model)
+        except Exception as error:
+            # Someone may still be copying it: it is tried again when a file of it changes.
+            sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self._status[version] = VersionStatus(version, LOADING, sentence)
+            self._failed[version] = files
+            _log.warning("Version %d does not load; tried again when its files change: %s", version, sentence)
+            return None
+        self._failed.pop(version, None)
+        self._status[version] = VersionStatus(version, AVAILABLE)
+        _log.info("Version %d answers.", version)
+        return model
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                self.refresh()
+            except OSError as error:  # The folder is away for a moment, as network disks are.
+                _log.warning("Cannot look at %s: %s", self._folder, error)
+            if self._stop.wait(self._poll_s):
+                return
+
+
+def _numbered(folder: Path) -> list[int]:
+    return [
+        int(path.name) for path in folder.iterdir() if path.name.isascii() and path.name.isdigit() and path.is_dir()
+    ]
+
+
+def _files(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and change time of every file under `path`."""
+    stats = ((str(file), file.stat()) for file in path.rglob("*") if file.is_file())
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

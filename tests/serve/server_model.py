@@ -1,0 +1,69 @@
+"""A SavedModel whose answer is plain from the picture: each pixel's class is its strongest colour channel."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from segpipe.preprocess import pictures
+
+SIZE = 32
+CLASSES = ("red", "green", "blue")
+
+
+def save(folder: Path, version: int, channel_order: tuple[int, int, int] = (0, 1, 2)) -> Path:
+    """Writes version `version`; another `channel_order` gives another answer to the same picture."""
+
+    class Strongest(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def serving_default(self, image_bytes):
+            images = tf.gather(pictures.images_to_inputs(image_bytes, SIZE), channel_order, axis=-1)
+            mask = tf.argmax(images, axis=-1)
+            return {
+                "mask": tf.cast(mask, tf.uint8),
+                "class_fraction": tf.reduce_mean(tf.one_hot(mask, len(CLASSES)), axis=[1, 2]),
+                "confidence": tf.reduce_mean(tf.reduce_max(tf.nn.softmax(images), axis=-1), axis=[1, 2]),
+            }
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def from_examples(self, examples):
+            return {"length": tf.strings.length(examples)}
+
+    module = Strongest()
+    path = folder / str(version)
+    aside = folder / f".{version}.partial"
+    tf.saved_model.save(
+        module,
+        str(aside),
+        signatures={"serving_default": module.serving_default, "from_examples": module.from_examples},
+    )
+    card = aside / "assets.extra" / "segpipe.json"
+    card.parent.mkdir()
+    card.write_text(
+        json.dumps({"classes": CLASSES, "palette": [[255, 0, 0], [0, 255, 0], [0, 0, 255]], "image_size": SIZE})
+    )
+    return aside.rename(path)
+
+
+def picture(
+    color: tuple[int, int, int], size: tuple[int, int] = (48, 40), kind: str = "PNG", **options: object
+) -> bytes:
+    """An encoded picture of one colour; `size` is width, height."""
+    stream = io.BytesIO()
+    Image.new("RGB", size, color).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def halves(left: tuple[int, int, int], right: tuple[int, int, int], kind: str = "PNG", **options: object) -> bytes:
+    """An encoded picture, 64 × 32, of two colours side by side."""
+    pixels = np.zeros((32, 64, 3), np.uint8)
+    pixels[:, :32], pixels[:, 32:] = left, right
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
