@@ -10,11 +10,11 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 import pytest
 from huggingface_hub import constants
-from publish.plans import TOKEN
-from servers.hub import LoopbackHub
 
 from segpipe.publish.hub import HuggingFace
 from segpipe.publish.retry import Retry
+from tests.publish.plans import TOKEN
+from tests.servers.hub import LoopbackHub
 
 
 @pytest.fixture

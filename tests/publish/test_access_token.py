@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from publish.plans import plan
-from servers.hub import LoopbackHub
-from servers.secret_manager import LoopbackSecretManager
 
 from segpipe.errors import ConfigError, UserError
 from segpipe.publish import access_token
 from segpipe.publish.hub import HuggingFace
+from tests.publish.plans import plan
+from tests.servers.hub import LoopbackHub
+from tests.servers.secret_manager import LoopbackSecretManager
 
 HUB = "https://huggingface.co"
 

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from publish.plans import plan
 
 from segpipe.publish.directory import Directory
 from segpipe.publish.files import File, folder_files, tree_digest
 from segpipe.publish.hub import HuggingFace
 from segpipe.publish.plan import Plan
+from tests.publish.plans import plan
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -2,13 +2,13 @@ import time
 
 import pytest
 from huggingface_hub import HfApi
-from publish.plans import CARD, TOKEN, plan
-from servers.hub import Fault, LoopbackHub
 
 from segpipe.errors import RunError, UserError
 from segpipe.publish.files import File
 from segpipe.publish.hub import HuggingFace
 from segpipe.publish.space.plan import SpacePlan
+from tests.publish.plans import CARD, TOKEN, plan
+from tests.servers.hub import Fault, LoopbackHub
 
 MODEL_PATHS = {"saved_model.pb", "variables/variables.data-00000-of-00001", "assets.extra/segpipe.json", "README.md"}
 
