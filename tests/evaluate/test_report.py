@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segpipe.config import Gate
-from segpipe.evaluate.gate import Verdict, judge
+from segpipe.evaluate.gate import Evidence, Verdict, judge
 from segpipe.evaluate.report import Component, Report, Sample, render, write_report
 
 CLASSES = ("sea", "land", "lake & <river>")
@@ -29,7 +29,7 @@ def full_report():
     return Report(
         name="demo",
         when="2026-11-24 05:12",
-        verdict=judge(Gate(min_class_iou={"land": 0.95}), CLASSES, CANDIDATE, CHAMPION),
+        verdict=judge(Gate(min_class_iou={"land": 0.95}), Evidence(CLASSES, CANDIDATE, CHAMPION)),
         classes=CLASSES,
         confusion=CANDIDATE,
         champion_confusion=CHAMPION,
@@ -107,7 +107,13 @@ def test_names_are_escaped():
 
 def test_a_report_of_the_least_there_can_be():
     html = render(
-        Report("first", "now", judge(Gate(), ("a", "b"), np.zeros((2, 2), int)), ("a", "b"), np.zeros((2, 2), int))
+        Report(
+            "first",
+            "now",
+            judge(Gate(), Evidence(("a", "b"), np.zeros((2, 2), int))),
+            ("a", "b"),
+            np.zeros((2, 2), int),
+        )
     )
     assert "Not blessed" in html
     assert "No file was quarantined." in html

@@ -1,7 +1,8 @@
-"""Confusion counts of a candidate and its champion in, a verdict out: rule by rule, with a sentence for each."""
+"""What was measured on the test split in, a verdict out: rule by rule, each with its numbers in a sentence."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -9,8 +10,40 @@ from numpy.typing import NDArray
 
 from segpipe.config import Gate
 from segpipe.evaluate import confusion
+from segpipe.evaluate.bootstrap import Interval
+from segpipe.evaluate.slices import SliceScore
 
 Counts = NDArray[np.int64]
+
+_OVERRIDE = "--override-blessing REASON lets this model pass and makes it the next champion"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the gate judges, all of it measured on the test split.
+
+    Attributes:
+      classes: names, in the order of the class ids.
+      candidate: confusion counts int64 [K, K].
+      champion: those of the last blessed model on the same pictures; None for a first model or a champion that cannot
+        be measured.
+      champion_problem: why there is a champion but no measure of it, in a sentence; empty otherwise.
+      difference: candidate's mean IoU − champion's, with its confidence interval.
+      slices: of the test split.
+      model_mb: size of the SavedModel.
+      latency_ms: of one picture, or None where nobody asked for it.
+      notes: facts that a reader must know and that decide nothing.
+    """
+
+    classes: Sequence[str]
+    candidate: Counts
+    champion: Counts | None = None
+    champion_problem: str = ""
+    difference: Interval | None = None
+    slices: Sequence[SliceScore] = ()
+    model_mb: float | None = None
+    latency_ms: float | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +94,8 @@ class Verdict:
 
     def to_json(self) -> str:
         """The verdict as JSON; `from_json` reads it back equal."""
-        return json.dumps({**asdict(self), "rules": [asdict(rule) for rule in self.rules]}, indent=2) + "\n"
+        decided = {"blessed": self.blessed, "override": self.override, "reasons": self.reasons}
+        return json.dumps({**decided, "rules": [asdict(rule) for rule in self.rules]}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Verdict":
@@ -70,39 +104,102 @@ class Verdict:
         return cls(tuple(Rule(**rule) for rule in raw["rules"]), raw["override"])
 
 
-def judge(gate: Gate, classes: Sequence[str], candidate: Counts, champion: Counts | None = None) -> Verdict:
+def judge(gate: Gate, evidence: Evidence, override: str = "") -> Verdict:
     """Judges a candidate by the config's rules.
 
     Args:
       gate: the rules.
-      classes: names, in the order of the class ids.
-      candidate: int64 [K, K], the test split's confusion counts.
-      champion: those of the last blessed model on the same pictures; None for a first model, which only has to
-        reach the floors.
+      evidence: what was measured.
+      override: why a person blesses the model whatever the rules say; empty when nobody does.
     """
-    rules = [_floor("mean IoU", float(confusion.mean_iou(candidate)), gate.min_mean_iou)]
-    class_iou = confusion.class_iou(candidate)
+    rules = [
+        _floor("mean IoU", float(confusion.mean_iou(evidence.candidate)), gate.min_mean_iou),
+        *_class_floors(gate, evidence),
+        *_slice_floors(gate, evidence.slices),
+        *_against_champion(gate, evidence),
+        *_budgets(gate, evidence),
+        *(Rule("note", None, None, None, note) for note in evidence.notes),
+    ]
+    return Verdict(tuple(rules), override)
+
+
+def _class_floors(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+    iou = confusion.class_iou(evidence.candidate)
     for name, floor in gate.min_class_iou.items():
-        rules.append(_floor(f"IoU of {name}", float(class_iou[classes.index(name)]), floor))
-    rules.append(_no_worse(candidate, champion, gate.max_mean_iou_drop))
-    return Verdict(tuple(rules))
+        yield _floor(f"IoU of {name}", float(iou[list(evidence.classes).index(name)]), floor)
+
+
+def _slice_floors(gate: Gate, slices: Sequence[SliceScore]) -> Iterator[Rule]:
+    for name, floor in gate.min_slice_mean_iou.items():
+        meant = [score for score in slices if name in (score.slicing, score.name)]
+        if not meant:
+            known = ", ".join(dict.fromkeys(score.slicing for score in slices)) or "none"
+            sentence = f"gate.min_slice_mean_iou names {name}, which no test picture belongs to; slicings: {known}."
+            yield Rule(f"mean IoU of {name}, floor", None, floor, False, sentence)
+        for score in meant:
+            what = f"mean IoU of {score.name}"
+            if score.judged:
+                yield _floor(what, score.mean_iou, floor)
+            else:
+                sentence = f"{what} {score.mean_iou:.3f} is not judged: {score.pictures} pictures are too few."
+                yield Rule(f"{what}, floor", score.mean_iou, floor, None, sentence)
+
+
+def _against_champion(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+    name = "mean IoU against the champion"
+    if evidence.champion_problem:
+        yield Rule(name, None, None, False, f"{evidence.champion_problem} {_OVERRIDE}.")
+        return
+    if evidence.champion is None:
+        sentence = "There is no champion yet: a first model only has to reach the floors and keep the budgets."
+        yield Rule(name, None, None, None, sentence)
+        return
+    gain = float(confusion.mean_iou(evidence.candidate) - confusion.mean_iou(evidence.champion))
+    passed = gain >= -gate.max_mean_iou_drop
+    words = "no worse than" if passed else "worse than"
+    sentence = (
+        f"mean IoU is {gain:+.3f} from the champion's: {words} the margin of {gate.max_mean_iou_drop:.3f} allows."
+    )
+    yield Rule(name, gain, -gate.max_mean_iou_drop, passed, sentence)
+    if evidence.difference is not None:
+        yield _sure_enough(gate, evidence.difference)
+
+
+def _sure_enough(gate: Gate, difference: Interval) -> Rule:
+    passed = difference.low >= -gate.max_plausible_drop
+    interval = f"{100 * gate.confidence:g} % interval of the difference {difference.low:+.3f} … {difference.high:+.3f}"
+    if passed:
+        sentence = f"The {interval} does not reach below {-gate.max_plausible_drop:.3f}."
+    elif difference.high < 0:
+        sentence = f"The {interval} lies below zero: the champion is better."
+    else:
+        sentence = (
+            f"The {interval} reaches below {-gate.max_plausible_drop:.3f}: the test split is too small to tell; "
+            "add test pictures or raise gate.max_plausible_drop."
+        )
+    return Rule("difference to the champion, lower bound", difference.low, -gate.max_plausible_drop, passed, sentence)
+
+
+def _budgets(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+    for what, value, limit, unit in (
+        ("latency", evidence.latency_ms, gate.max_latency_ms, "ms"),
+        ("model size", evidence.model_mb, gate.max_model_mb, "MB"),
+    ):
+        if limit is None:
+            continue
+        if value is None:
+            yield Rule(f"{what}, budget", None, limit, False, f"{what} was not measured; run the evaluation again.")
+            continue
+        passed = value <= limit
+        words = "is within" if passed else "exceeds"
+        sentence = f"{what} {value:.1f} {unit} {words} the budget of {limit:.1f} {unit}."
+        yield Rule(f"{what} in {unit}, budget", value, limit, passed, sentence)
 
 
 def _floor(what: str, value: float, floor: float) -> Rule:
     name = f"{what}, floor"
-    if np.isnan(value):
+    if math.isnan(value):
         return Rule(name, None, floor, False, f"{what} cannot be judged: no pixel of it is in the test split.")
     passed = value >= floor
     relation = "reaches" if passed else "is below"
     return Rule(name, value, floor, passed, f"{what} {value:.3f} {relation} the floor of {floor:.3f}.")
-
-
-def _no_worse(candidate: Counts, champion: Counts | None, max_drop: float) -> Rule:
-    name = "mean IoU against the champion"
-    if champion is None:
-        return Rule(name, None, None, None, "There is no champion yet: a first model only has to reach the floors.")
-    drop = float(confusion.mean_iou(candidate) - confusion.mean_iou(champion))
-    passed = drop >= -max_drop
-    relation = "within" if passed else "beyond"
-    sentence = f"mean IoU differs from the champion's by {drop:+.3f}, {relation} the allowed drop of {max_drop:.3f}."
-    return Rule(name, drop, -max_drop, passed, sentence)

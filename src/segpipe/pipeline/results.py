@@ -41,9 +41,8 @@ def write(
     pushed = _pushed(by_node["Pusher"])
     account = _account(by_node["ExampleGen"])
     candidate, champion = evaluation.read(evaluated)
-    verdict = gate.judge(
-        config.gate, config.data.classes, candidate.confusion, champion.confusion if champion else None
-    )
+    evidence = gate.Evidence(config.data.classes, candidate.confusion, champion.confusion if champion else None)
+    verdict = gate.judge(config.gate, evidence)
     summary = {
         **_frame(config, outcomes, started_s),
         "metrics": {
