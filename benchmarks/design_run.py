@@ -1,0 +1,213 @@
+"""One step of one design, in a process of its own: pairs of files in, what the step took as JSON out.
+
+python -m benchmarks.design_run {prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json
+"""
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segpipe import config as config_module
+from segpipe.ingest import tfrecord
+
+CONFIG = Path(__file__).with_name("bench.toml")
+PUBLISHED_SCHEMA = Path(__file__).with_name("published_design.pbtxt")
+TIMED_STEPS = 10
+
+Measured = dict[str, Any]
+
+
+def main(step: str, design: str, pairs: str, work_dir: str, result: str) -> None:
+    """Runs one step and writes what it took."""
+    measured = STEPS[step, design](Path(pairs).absolute(), Path(work_dir).absolute())
+    Path(result).write_text(json.dumps(measured, indent=1))
+
+
+def prepare_segpipe(pairs: Path, work_dir: Path) -> Measured:
+    """`segpipe prepare`: files to Examples of encoded pictures."""
+    from segpipe.ingest.prepare import prepare
+
+    started = time.monotonic()
+    prepare(_config(pairs, work_dir), work_dir / "prepared")
+    return {"seconds": time.monotonic() - started, "bytes": _bytes(work_dir / "prepared")}
+
+
+def prepare_published(pairs: Path, work_dir: Path) -> Measured:
+    """The published script: files to Examples of float pixels."""
+    published = _published()
+    started = time.monotonic()
+    published.prepare(pairs, work_dir / "prepared")
+    return {"seconds": time.monotonic() - started, "bytes": _bytes(work_dir / "prepared")}
+
+
+def run_segpipe(pairs: Path, work_dir: Path) -> Measured:
+    """`segpipe run`: from the pairs to a pushed model and the report."""
+    from segpipe.pipeline import run
+
+    config = _config(pairs, work_dir)
+    started = time.monotonic()
+    finished = run.run(config, node_started=lambda node: None, node_finished=lambda outcome, note: None)
+    seconds = time.monotonic() - started
+    nodes = {name: node["seconds"] for name, node in finished.summary["components"].items()}
+    return _ran(seconds, nodes, config.output_path, judged_split="test")
+
+
+def run_published(pairs: Path, work_dir: Path) -> Measured:
+    """The published pipeline: from the prepared records to a pushed model."""
+    published = _published()
+    from segpipe.pipeline import local
+
+    class Notes:
+        """Keeps every node's seconds."""
+
+        nodes: dict[str, float] = {}  # noqa: RUF012
+
+        def node_started(self, node: str) -> None:
+            """Nothing to keep."""
+
+        def node_finished(self, outcome: local.Outcome) -> None:
+            """Keeps the seconds."""
+            self.nodes[outcome.node] = outcome.seconds
+
+    pictures = len(list((pairs / "images").iterdir()))
+    held_out = int(pictures * published.EVAL_SHARE)
+    run_dir = work_dir / "run"
+    run_dir.mkdir(parents=True)
+    started = time.monotonic()
+    pipeline = published.pipeline(
+        records=work_dir / "prepared",
+        run_dir=run_dir,
+        schema_file=PUBLISHED_SCHEMA,
+        train_steps=max(1, (pictures - held_out) // published.BATCH_SIZE),
+        eval_steps=max(1, held_out // published.BATCH_SIZE),
+    )
+    local.ObservedLocalDagRunner(Notes()).run(pipeline)
+    return _ran(time.monotonic() - started, Notes.nodes, run_dir, judged_split="eval")
+
+
+def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
+    """Segpipe's training input and step, each by itself, on what `run` left."""
+    import numpy as np
+    import tensorflow_transform as tft
+
+    from segpipe import model as models
+    from segpipe.train import data, optimizer, steps
+
+    config = _config(pairs, work_dir)
+    root = config.output_path / "pipeline"
+    transform = tft.TFTransformOutput(str(_output(root, "Transform/transform_graph"))).transform_features_layer()
+    files = [str(path) for path in sorted((_output(root, "*ExampleGen/examples") / "Split-train").iterdir())]
+    started = time.monotonic()
+    train = data.load(files, transform, config.data.image_size, config.train.cache_gb, "train")
+    input_s = time.monotonic() - started
+
+    network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
+    variables = network.model.trainable_variables
+    adam = optimizer.build(config.train, variables, network.pretrained, steps=1)
+    step = steps.train_step(network.model, variables, adam, config.train, None, config.seed)
+    order = np.arange(config.train.batch_size) % len(train)
+    batch = train.images[order], train.masks[order]
+    return {
+        "input_pictures_per_s": len(train) / input_s,
+        "step_pictures_per_s": _step_rate(lambda: float(step(*batch)), config.train.batch_size),
+    }
+
+
+def rates_published(pairs: Path, work_dir: Path) -> Measured:
+    """The published training input and step, each by itself, on what `run` left."""
+    published = _published()
+    import tensorflow_transform as tft
+    from tfx_bsl.tfxio import tf_example_record
+
+    root = work_dir / "run" / "pipeline"
+    transform_output = tft.TFTransformOutput(str(_output(root, "Transform/transform_graph")))
+    train = _output(root, "Transform/transformed_examples") / "Split-train"
+
+    def factory(files: list[str], options: Any, schema: Any) -> Any:
+        return tf_example_record.TFExampleRecord(files, schema=schema).TensorFlowDataset(options)
+
+    pictures = _count(train)
+    batches = max(1, pictures // published.BATCH_SIZE)
+    dataset = published.dataset([str(train / "*")], transform_output, factory)
+    started = time.monotonic()
+    for images, masks in dataset.take(batches):
+        batch = images, masks
+    input_s = time.monotonic() - started
+    model = published.unet()
+    return {
+        "input_pictures_per_s": batches * published.BATCH_SIZE / input_s,
+        "step_pictures_per_s": _step_rate(lambda: model.train_on_batch(*batch), published.BATCH_SIZE),
+    }
+
+
+def _step_rate(step: Callable[[], Any], batch_size: int) -> float:
+    """Pictures per second of one batch in memory, over and over; the first two steps are for tracing."""
+    step()
+    step()
+    started = time.monotonic()
+    for _ in range(TIMED_STEPS):
+        step()
+    return TIMED_STEPS * batch_size / (time.monotonic() - started)
+
+
+def _published() -> Any:
+    import segpipe.pipeline  # noqa: F401 (serves a module that TFDV imports and tfx-bsl has dropped)
+    from benchmarks import published_design
+
+    return published_design
+
+
+def _config(pairs: Path, work_dir: Path) -> config_module.Config:
+    return config_module.load(CONFIG, [f"source.path={pairs}", f"output_dir={work_dir / 'run'}"])
+
+
+def _ran(seconds: float, nodes: dict[str, float], run_dir: Path, judged_split: str) -> Measured:
+    root = run_dir / "pipeline"
+    examples = _output(root, "*ExampleGen/examples")
+    history = json.loads((_output(root, "Trainer/model_run") / "history.json").read_text())
+    return {
+        "seconds": seconds,
+        "fit_seconds": sum(epoch["seconds"] for epoch in history),
+        "nodes": nodes,
+        "examples_bytes": _bytes(examples),
+        "transformed_bytes": _bytes(root / "Transform" / "transformed_examples"),
+        "judged_pictures": _count(examples / f"Split-{judged_split}"),
+        "pushed": any((run_dir / "serving").glob("[0-9]*")),
+    }
+
+
+def _output(root: Path, pattern: str) -> Path:
+    """The folder of an output that a fresh run wrote once: <node>/<output>/<execution>."""
+    [folder] = root.glob(f"{pattern}/*")
+    return folder
+
+
+def _bytes(folder: Path) -> int:
+    """Of all files under a folder; 0 where there is none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _count(split: Path) -> int:
+    """Examples in the gzip TFRecord files of one split."""
+    number = 0
+    for path in split.iterdir():
+        with gzip.open(path) as stream:
+            number += sum(1 for _ in tfrecord.read(stream, path.name))
+    return number
+
+
+STEPS: dict[tuple[str, str], Callable[[Path, Path], Measured]] = {
+    ("prepare", "segpipe"): prepare_segpipe,
+    ("prepare", "published"): prepare_published,
+    ("run", "segpipe"): run_segpipe,
+    ("run", "published"): run_published,
+    ("rates", "segpipe"): rates_segpipe,
+    ("rates", "published"): rates_published,
+}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
