@@ -1,0 +1,145 @@
+"""Two revisions and a config in, both trained and judged here, a verdict out.
+
+The change is run in a metadata store that already knows the base's run, so that the pipeline's own gate meets the
+base's model as its champion, on the same test pictures.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from segpipe.cicd import summary, verdict
+from segpipe.errors import RunError, UserError
+
+MODEL_PATHS = ("src", "configs", "pyproject.toml", "requirements.lock")
+"""What a model is made of, beside the folder of the config itself."""
+
+BLESSED, NOT_BLESSED, USER_ERROR = 0, 3, 2
+
+Say = Callable[[str], None]
+
+
+def compare(
+    repository: Path,
+    config: str,
+    base: str,
+    head: str,
+    out: Path,
+    overrides: Sequence[str] = (),
+    say: Say = lambda line: None,
+) -> verdict.Verdict:
+    """Trains both revisions here and says whether the change makes a better model.
+
+    Both run with the packages that are installed now.
+
+    Args:
+      repository: any folder of the git repository.
+      config: the TOML file, as seen from the repository's root.
+      base: the revision whose model is to be beaten; empty, or all zeros as git hooks write it, for none.
+      head: the revision to judge.
+      out: where the runs, verdict.md, verdict.json and report.html are put.
+      overrides: as of `segpipe run --set`, for both.
+      say: told what is being done.
+
+    Raises:
+      UserError: not a git repository, no such revision, or no such config in `head`.
+    """
+    root = Path(_git(repository, "rev-parse", "--show-toplevel"))
+    head = _commit(root, head)
+    base = _commit(root, base) if base.strip("0") else ""
+    if not _holds(root, head, config):
+        raise UserError(f"no such config in {head[:12]}: {config}. Commit it, or name one that is.")
+    notes: list[str] = []
+    if base and not _holds(root, base, config):
+        notes.append(f"{config} is new: the base has no model to beat.")
+        base = ""
+    change = verdict.Change(config, head, base, tuple(overrides))
+    if base and not _differs(root, base, head, config):
+        return verdict.unchanged(change, _watched(config))
+    if base and _git(root, "diff", "--name-only", base, head, "--", "requirements.lock"):
+        notes.append("requirements.lock differs: both models were made with the packages that are installed here.")
+
+    out = out.absolute()
+    with_base, of_base = out / "candidate", None
+    (out / "report.html").unlink(missing_ok=True)
+    shutil.rmtree(with_base, ignore_errors=True)
+    if base:
+        say(f"champion: {base[:12]}")
+        try:
+            of_base = _run(root, base, config, out / "champion", overrides)
+            _hand_over_champion(out / "champion", with_base)
+        except RunError as error:
+            notes.append(f"The base could not be run, so there is no champion: {error}")
+    change = verdict.Change(config, head, base if of_base else "", tuple(overrides), tuple(notes))
+    say(f"candidate: {head[:12]}")
+    try:
+        of_head = _run(root, head, config, with_base, overrides)
+    except RunError as error:
+        return verdict.failed(change, str(error))
+    if of_head.report and of_head.report.is_file():
+        shutil.copyfile(of_head.report, out / "report.html")
+    return verdict.judge(change, of_head, of_base)
+
+
+def _run(root: Path, commit: str, config: str, run_dir: Path, overrides: Sequence[str]) -> summary.Summary:
+    """Runs the pipeline with a commit's own code and config.
+
+    Raises:
+      RunError: it did not come to its end.
+    """
+    tree = run_dir.parent / "trees" / commit[:12]
+    _git(root, "worktree", "prune")
+    if not tree.exists():
+        _git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+    try:
+        settings = [f"output_dir={run_dir}", *overrides]
+        command = [sys.executable, "-m", "segpipe.cli.main", "run", str(tree / config)]
+        finished = subprocess.run(
+            [*command, *(word for setting in settings for word in ("--set", setting))],
+            env={**os.environ, "PYTHONPATH": str(tree / "src")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if finished.returncode not in (BLESSED, NOT_BLESSED):
+            last = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise RunError(f"{commit[:12]} ended with status {finished.returncode}: {last}")
+        return summary.read(run_dir / "summary.json")
+    finally:
+        with suppress(UserError):
+            _git(root, "worktree", "remove", "--force", str(tree))
+
+
+def _hand_over_champion(champion_dir: Path, candidate_dir: Path) -> None:
+    candidate_dir.mkdir(parents=True)
+    shutil.copyfile(champion_dir / "metadata.db", candidate_dir / "metadata.db")
+
+
+def _watched(config: str) -> tuple[str, ...]:
+    folder = str(PurePosixPath(config).parent)
+    return MODEL_PATHS if folder in MODEL_PATHS else (*MODEL_PATHS, folder)
+
+
+def _differs(root: Path, base: str, head: str, config: str) -> bool:
+    return bool(_git(root, "diff", "--name-only", base, head, "--", *_watched(config)))
+
+
+def _holds(root: Path, commit: str, path: str) -> bool:
+    return bool(_git(root, "ls-tree", "--name-only", commit, "--", path))
+
+
+def _commit(root: Path, revision: str) -> str:
+    return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    finished = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    if finished.returncode:
+        said = finished.stderr.strip().splitlines()
+        what = said[-1] if said else f"nothing is known as {arguments[-1].removesuffix('^{commit}')!r}"
+        raise UserError(f"git {arguments[0]} in {folder} failed: {what}.")
+    return finished.stdout.strip()

@@ -1,0 +1,70 @@
+"""A folder with a verdict in, the comment and the check on the pull request out.
+
+`segpipe ci report` calls this, and so does `python3 -m segpipe.cicd.post`, which needs no installed package: the job
+that holds the token with write access runs nothing but this repository's own code.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from segpipe.cicd.github import GitHub
+from segpipe.errors import SegpipeError, UserError
+
+CHECK = "segpipe verdict"
+NO_VERDICT = "No verdict: the run ended before there was one"
+
+
+def post(
+    folder: Path, github: GitHub, pull: int, commit: str = "", config: str = "", report_url: str = "", run_url: str = ""
+) -> str:
+    """Puts the verdict on a pull request: one comment for each config, updated and never repeated, and a check.
+
+    Args:
+      folder: with verdict.md and verdict.json; where they are missing the comment says that the run ended before.
+      github: the repository.
+      pull: number of the pull request.
+      commit: to put the check on; the pull request's latest where it is empty.
+      config: tells the comments of several configs apart; that of verdict.json where it is empty.
+      report_url: of the run's page.
+      run_url: of the job's log.
+
+    Returns:
+      The comment's address.
+    """
+    conclusion, title, markdown = "failure", NO_VERDICT, f"### ❌ {NO_VERDICT}\n"
+    if (folder / "verdict.json").is_file():
+        verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+        conclusion, title = verdict["conclusion"], verdict["title"]
+        markdown = (folder / "verdict.md").read_text(encoding="utf-8")
+        config = config or verdict["change"]["config"]
+    links = {"Report, with the worst pictures": report_url, "Log": run_url}
+    markdown += "\n" + " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
+    commit = commit or github.pull(pull)["head"]["sha"]
+    github.create_check(commit, CHECK, conclusion, title, markdown, report_url or run_url)
+    return github.upsert_comment(pull, f"<!-- segpipe verdict {_plain(config)} -->", markdown)
+
+
+def main(environment: Mapping[str, str]) -> int:
+    """Posts what the environment names: VERDICT_DIR, PULL, HEAD_SHA, CONFIG, REPORT_URL, RUN_URL, and GitHub's own."""
+    try:
+        pull = environment.get("PULL", "")
+        if not pull.isdigit():
+            raise UserError(f"PULL must be the number of a pull request, got {pull!r}.")
+        optional = {name: environment.get(name, "") for name in ("HEAD_SHA", "CONFIG", "REPORT_URL", "RUN_URL")}
+        github = GitHub.from_environment(environment)
+        print(post(Path(environment.get("VERDICT_DIR", "verdict")), github, int(pull), *optional.values()))  # noqa: T201
+    except SegpipeError as error:
+        print(f"segpipe: {error}", file=sys.stderr)  # noqa: T201
+        return 2 if isinstance(error, UserError) else 1
+    return 0
+
+
+def _plain(config: str) -> str:
+    return "".join(c for c in config if c.isalnum() or c in "/._-").replace("--", "-")
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

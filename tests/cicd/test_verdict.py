@@ -1,0 +1,125 @@
+"""What a pull request is told, from the summaries of the runs."""
+
+import json
+
+import pytest
+
+from segpipe.cicd import summary, verdict
+from segpipe.errors import DataError
+from tests.cicd.summaries import summary as written
+
+HEAD, BASE = "a" * 40, "b" * 40
+CHANGE = verdict.Change("configs/demo.toml", HEAD, BASE)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(**changes):
+        path = tmp_path / "summary.json"
+        path.write_text(json.dumps(written(**changes)))
+        return summary.read(path)
+
+    return read
+
+
+def row(markdown, name):
+    [line] = [line for line in markdown.splitlines() if line.startswith(f"| {name} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_blessed_model_says_by_how_much_it_is_better(read):
+    judged = verdict.judge(CHANGE, read(mean_iou=0.672, baseline=0.651), None)
+    assert judged.title == "Blessed: mean IoU 0.672, +0.021 against the champion"
+    assert (judged.conclusion, judged.blessed) == ("success", True)
+    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "0.651", "+0.021"]
+    assert row(judged.markdown, "sea") == ["sea", "0.900", "0.500", "+0.400"]
+    assert row(judged.markdown, "Trainer") == ["Trainer", "61.2", "–"]
+    assert "ExampleGen" not in judged.markdown  # It was reused, so its seconds say nothing.
+    assert "train 600, eval 140, test 142 pictures" in judged.markdown
+
+
+def test_a_model_that_is_not_blessed_is_red_and_says_why(read):
+    judged = verdict.judge(CHANGE, read(blessed=False, reasons=("mean IoU 0.412 is below the floor of 0.500.",)), None)
+    assert (judged.conclusion, judged.blessed) == ("failure", False)
+    assert "- mean IoU 0.412 is below the floor of 0.500." in judged.markdown
+
+
+def test_a_first_model_has_no_difference(read):
+    judged = verdict.judge(verdict.Change("configs/demo.toml", HEAD), read(baseline=None), None)
+    assert judged.title == "Blessed: mean IoU 0.672, a first model"
+    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "–", "–"]
+    assert "no champion" in judged.markdown
+
+
+def test_a_base_that_is_not_blessed_is_compared_all_the_same_and_said_so(read):
+    base = read(mean_iou=0.4, baseline=None, blessed=False)
+    judged = verdict.judge(CHANGE, read(mean_iou=0.6, baseline=None), base)
+    assert judged.title == "Blessed: mean IoU 0.600, +0.200 against the champion"
+    assert "The gate met no champion" in judged.markdown
+    assert row(judged.markdown, "Trainer") == ["Trainer", "61.2", "61.2"]
+
+
+def test_the_interval_is_shown_where_the_gate_computed_one(read):
+    difference = {"low": -0.004, "high": 0.046, "confidence": 0.95}
+    with_one = verdict.judge(CHANGE, read(difference=difference), None)
+    assert "95% interval -0.004 … +0.046" in with_one.markdown
+    assert "interval" not in verdict.judge(CHANGE, read(), None).markdown
+
+
+def test_a_class_that_could_not_be_judged_has_a_dash(read):
+    judged = verdict.judge(CHANGE, read(class_iou={"water": None}), None)
+    assert row(judged.markdown, "water") == ["water", "–", "0.500", "–"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a|b", "<img src=x onerror=alert(1)>", "@everyone", "[x](https://evil.example)", "`code`", "line\nbreak", "**b**"],
+)
+def test_a_class_name_cannot_leave_its_cell(read, name):
+    markdown = verdict.judge(CHANGE, read(class_iou={name: 0.5}), None).markdown
+    [line] = [line for line in markdown.splitlines() if "| 0.500 | 0.500 | +0.000 |" in line]
+    cell = line.split("|")[1]
+    assert line.count("|") == 5
+    assert not set(cell) & set("<>[]()`*\n")
+    assert "@everyone" not in cell
+    assert "://" not in cell
+
+
+def test_a_failed_run_is_red_and_has_no_blessing():
+    judged = verdict.failed(CHANGE, "Trainer ran out of memory; lower train.batch_size.")
+    assert (judged.conclusion, judged.blessed) == ("failure", None)
+    assert "Trainer ran out of memory; lower train.batch&#95;size." in judged.markdown
+
+
+def test_what_is_written_is_what_is_posted(tmp_path, read):
+    judged = verdict.judge(CHANGE, read(), None)
+    judged.write(tmp_path)
+    assert (tmp_path / "verdict.md").read_text() == judged.markdown
+    posted = json.loads((tmp_path / "verdict.json").read_text())
+    assert posted["conclusion"] == "success"
+    assert posted["change"] == {
+        "config": "configs/demo.toml",
+        "head": HEAD,
+        "base": BASE,
+        "overrides": [],
+        "notes": [],
+    }
+
+
+def test_the_command_that_repeats_it_is_given(read):
+    judged = verdict.judge(verdict.Change("configs/demo.toml", HEAD, BASE, ("train.epochs=2",)), read(), None)
+    command = f"segpipe ci verdict configs/demo.toml --base {BASE[:12]} --head {HEAD[:12]} --set train.epochs=2"
+    assert f"`{command}`" in judged.markdown
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 3}', "not json"])
+def test_a_file_that_is_no_summary_is_refused_in_one_sentence(tmp_path, text):
+    path = tmp_path / "summary.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="is not the summary of a run"):
+        summary.read(path)
+
+
+def test_a_missing_summary_says_what_makes_one(tmp_path):
+    with pytest.raises(DataError, match="segpipe run CONFIG"):
+        summary.read(tmp_path / "summary.json")
