@@ -40,3 +40,11 @@ def app_dir(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "app.py").write_text('MODEL = "$MODEL_REPO_ID@$MODEL_COMMIT ($MODEL_VERSION) $MODEL_REPO_URL"\n')
     return folder
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that finds the red disk and the blue square of `tests.shapes`."""
+    from tests.publish import colour_model
+
+    return colour_model.write(tmp_path_factory.mktemp("model") / "1764000000")

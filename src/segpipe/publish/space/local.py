@@ -1,0 +1,51 @@
+"""A SavedModel's folder in; its demo, the very template that a Space gets, as a process on this machine out."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from segpipe.errors import ConfigError, UserError
+from segpipe.publish.files import File
+from segpipe.publish.space.plan import ModelRevision, SpacePlan
+
+
+def saved_model_in(folder: Path) -> Path:
+    """`folder` itself where it is a SavedModel, else the newest version below it.
+
+    Raises:
+      UserError: it is neither.
+    """
+    versions = [folder, *sorted(folder.glob("[0-9]*"), key=lambda path: path.name.zfill(20), reverse=True)]
+    found = next((path for path in versions if (path / "saved_model.pb").is_file()), None)
+    if found is None:
+        raise UserError(f"{folder} is no SavedModel and holds no versions of one; try runs/NAME/serving.")
+    return found
+
+
+def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[File, ...] = ()) -> subprocess.Popen:
+    """Writes the app into `app_dir` and starts it on 127.0.0.1:`port`.
+
+    Raises:
+      ConfigError: the SDK is unknown or not installed.
+    """
+    space = SpacePlan("local/demo", sdk=sdk, title=model_dir.name, examples=examples)
+    if importlib.util.find_spec(sdk) is None:
+        raise ConfigError(f"the {sdk} app needs `pip install segpipe[app]`.")
+    card_url = (model_dir / "README.md").as_uri() if (model_dir / "README.md").is_file() else model_dir.as_uri()
+    for file in space.render(ModelRevision(f"local/{model_dir.name}", model_dir.name, "local", card_url)):
+        path = app_dir / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.read())
+    environment = {**os.environ, "SEGPIPE_MODEL_DIR": str(model_dir.absolute()), "PORT": str(port)}
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    return subprocess.Popen(_command(sdk, port), cwd=app_dir, env=environment)
+
+
+def _command(sdk: str, port: int) -> list[str]:
+    if sdk == "gradio":
+        return [sys.executable, "app.py"]
+    options = ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    return [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", *options]
