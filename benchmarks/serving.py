@@ -1,0 +1,247 @@
+"""A model and pictures in, how fast `segpipe serve` answers out, beside the same signature in plain TensorFlow.
+
+python -m benchmarks.serving RUN|MODEL_DIR PICTURES_DIR [--seconds 20] [--soak 300]
+
+The baseline calls the SavedModel's own `serving_default` with one picture at a time, in a process of its own and
+without HTTP, so it is faster than a server around it could be. All load stays on loopback; the clients share the
+machine's cores with the server. The soak keeps 64 clients busy, changes the version half-way and watches memory.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from segpipe.serve.place import find
+
+OUT = Path(__file__).parent / "out"
+_CLIENTS = (1, 8, 64)
+_PICTURES = 64
+_READY_TIMEOUT_S = 120
+
+
+@dataclass
+class Load:
+    """What a number of clients saw.
+
+    Attributes:
+      clients: that asked at the same time, each again as soon as it was answered.
+      seconds: how long.
+      latencies_s: of every answer.
+      errors: answers other than 200, and connections that broke.
+    """
+
+    clients: int
+    seconds: float
+    latencies_s: list[float] = field(default_factory=list)
+    errors: int = 0
+
+    def row(self) -> dict[str, float]:
+        """Requests per second, p50 and p99 in milliseconds, errors."""
+        p50, p99 = np.percentile(self.latencies_s, [50, 99]) * 1e3
+        return {
+            "clients": self.clients,
+            "requests_per_s": round(len(self.latencies_s) / self.seconds, 1),
+            "p50_ms": round(float(p50), 1),
+            "p99_ms": round(float(p99), 1),
+            "answers": len(self.latencies_s),
+            "errors": self.errors,
+        }
+
+
+def main() -> None:
+    """Measures what the command line asks for and prints one table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="a run, a serving folder or one version")
+    parser.add_argument("pictures", type=Path, help="a folder of JPEG or PNG files")
+    parser.add_argument("--seconds", type=float, default=20, help="per number of clients")
+    parser.add_argument("--soak", type=float, default=0, help="seconds at 64 clients with a version change; 0: none")
+    arguments = parser.parse_args()
+
+    newest = max(find(arguments.model).folder.glob("[0-9]*"), key=lambda path: int(path.name))
+    files = sorted(f for f in arguments.pictures.rglob("*") if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    encoded = [file.read_bytes() for file in files[:_PICTURES]]
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; timings want it near 0")
+    baseline = in_plain_tensorflow(newest, files[: len(encoded)], arguments.seconds)
+    print(
+        f"plain TensorFlow, one picture at a time: {baseline['requests_per_s']} pictures/s, p50 {baseline['p50_ms']} ms"
+    )
+    result = {
+        "model": str(newest),
+        "cores": os.cpu_count(),
+        "baseline": {k: v for k, v in baseline.items() if k != "masks"},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        serving = Path(folder) / "serving"
+        shutil.copytree(newest, serving / "1")
+        with Server(serving) as server:
+            result["equal_masks"] = equal = server.masks(encoded) == baseline["masks"]
+            print(f"masks equal to plain TensorFlow's: {equal}")
+            result["loads"] = []
+            for clients in _CLIENTS:
+                row = asyncio.run(ask(server.port, encoded, clients, arguments.seconds)).row()
+                times = row["requests_per_s"] / baseline["requests_per_s"]
+                print(f"{row}  {times:.2f} × plain TensorFlow")
+                result["loads"].append(row)
+            if arguments.soak:
+                result["soak"] = soak(server, serving, newest, encoded, arguments.soak)
+                print(result["soak"])
+    OUT.mkdir(exist_ok=True)
+    path = OUT / f"serving-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(path)
+
+
+def soak(
+    server: "Server", serving: Path, version: Path, pictures: Sequence[bytes], seconds: float
+) -> dict[str, object]:
+    """64 clients for a while; a second version, the same model, appears half-way."""
+
+    async def run() -> tuple[Load, list[int]]:
+        asking = asyncio.create_task(ask(server.port, pictures, _CLIENTS[-1], seconds))
+        rss_mb = []
+        while not asking.done():
+            rss_mb.append(round(psutil.Process(server.process.pid).memory_info().rss / 2**20))
+            if len(rss_mb) * 10 >= seconds / 2 and not (serving / "2").exists():
+                shutil.copytree(version, serving / ".2")
+                (serving / ".2").rename(serving / "2")
+            await asyncio.wait([asking], timeout=10)
+        return await asking, rss_mb
+
+    load, rss_mb = asyncio.run(run())
+    return {**load.row(), "rss_mb_every_10_s": rss_mb, "versions": server.versions()}
+
+
+class Server:
+    """`segpipe serve` in a process of its own, as a user starts it."""
+
+    def __init__(self, serving: Path):
+        self._serving = serving
+
+    def __enter__(self) -> "Server":
+        verb = "import typer; from segpipe.cli.serve import serve; typer.run(serve)"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", verb, str(self._serving), "--port", "0", "--name", "bench"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.port = int(self.process.stdout.readline().split("/")[2].split(":")[1])
+        deadline_s = time.monotonic() + _READY_TIMEOUT_S
+        while self._get("/v2/health/ready")[0] != 200:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError("the server did not load its model")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+    def masks(self, pictures: Sequence[bytes]) -> list[object]:
+        """The mask of each picture, as nested lists, asked for in one request each."""
+        return [json.loads(asyncio.run(_one(self.port, picture)))["predictions"][0]["mask"] for picture in pictures]
+
+    def versions(self) -> list[dict[str, object]]:
+        """The versions' states."""
+        return json.loads(self._get("/v1/models/bench")[1])["model_version_status"]
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        async def get() -> tuple[int, bytes]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            try:
+                return await _answer(reader)
+            finally:
+                writer.close()
+
+        return asyncio.run(get())
+
+
+async def ask(port: int, pictures: Sequence[bytes], clients: int, seconds: float) -> Load:
+    """Lets clients ask in a closed loop, each on one kept-alive connection."""
+    requests = [_request(picture) for picture in pictures]
+    load = Load(clients, seconds)
+    end_s = time.perf_counter() + seconds
+
+    async def client(first: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
+        position = first
+        while (start_s := time.perf_counter()) < end_s:
+            writer.write(requests[position % len(requests)])
+            status, _ = await _answer(reader)
+            if status == 200:
+                load.latencies_s.append(time.perf_counter() - start_s)
+            else:
+                load.errors += 1
+            position += 1
+        writer.close()
+
+    for outcome in await asyncio.gather(*(client(n) for n in range(clients)), return_exceptions=True):
+        load.errors += isinstance(outcome, BaseException)
+    return load
+
+
+def _request(picture: bytes) -> bytes:
+    body = json.dumps({"instances": [{"b64": base64.b64encode(picture).decode()}]}).encode()
+    head = f"POST /v1/models/bench:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def _one(port: int, picture: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
+    writer.write(_request(picture))
+    try:
+        return (await _answer(reader))[1]
+    finally:
+        writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    length = int(head.split("content-length:")[1].split("\r\n")[0])
+    return int(head.split()[1]), await reader.readexactly(length)
+
+
+def in_plain_tensorflow(version: Path, files: Sequence[Path], seconds: float) -> dict[str, object]:
+    """Calls `serving_default` in another process; its rate, p50 and masks."""
+    code = "import sys, benchmarks.serving as b; b._baseline(sys.argv[1], float(sys.argv[2]), sys.argv[3:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(version), str(seconds), *map(str, files)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def _baseline(version: str, seconds: float, files: Sequence[str]) -> None:
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(version).signatures["serving_default"]
+    [name] = signature.structured_input_signature[1]
+    pictures = [Path(file).read_bytes() for file in files]
+    masks = [signature(**{name: tf.constant([picture])})["mask"].numpy()[0].tolist() for picture in pictures]
+    latencies_s = []
+    end_s = time.perf_counter() + seconds
+    while (start_s := time.perf_counter()) < end_s:
+        signature(**{name: tf.constant([pictures[len(latencies_s) % len(pictures)]])})["mask"].numpy()
+        latencies_s.append(time.perf_counter() - start_s)
+    row = Load(1, seconds, latencies_s).row()
+    json.dump({**row, "masks": masks}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
