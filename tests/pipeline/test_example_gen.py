@@ -11,6 +11,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from segpipe import config as config_module
 from segpipe.errors import DataError
 from segpipe.ingest import example
+from segpipe.ingest.digest import source_digest
 from segpipe.ingest.prepare import prepare
 from segpipe.pipeline.example_gen import ACCOUNT, BAD_EXAMPLES, Executor, picture_example_gen
 from tests import pictures
@@ -27,8 +28,9 @@ def _run(settings, folder: Path):
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     folder.mkdir()
+    arguments = {"config": config_module.to_json(settings), "source_digest": source_digest(settings)}
     context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=IN_PROCESS)
-    Executor(context).Do({}, {"examples": [artifact]}, {"config": config_module.to_json(settings)})
+    Executor(context).Do({}, {"examples": [artifact]}, arguments)
     return artifact
 
 

@@ -29,12 +29,12 @@ def encode(record: Record, config: Config) -> Encoded:
     image, image_name = _content(record.image, record.id, "image")
     mask, mask_name = _content(record.mask, record.id, "mask")
     checked = picture.check(
-        image, mask, masks.Meaning.of(config.data), config.source.max_megapixels, image_name, mask_name
+        image, mask, masks.Meaning.of(config.data, record.ignored), config.source.max_megapixels, image_name, mask_name
     )
     features: dict[str, example.Value] = {
         schema.IMAGE: checked.image,
         schema.MASK: checked.mask,
-        schema.ID: record.id.encode("utf-8", "surrogateescape"),
+        schema.ID: record.id.encode(),
         schema.HEIGHT: checked.height,
         schema.WIDTH: checked.width,
         schema.CLASS_FRACTION: checked.class_fraction,
@@ -52,6 +52,6 @@ def _content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tupl
     try:
         return files.read(value), value
     except FileNotFoundError:
-        raise picture.BadPictureError(f"{value} was there when the source was listed and is gone now.") from None
+        raise picture.BadPictureError(f"{value} does not exist.") from None
     except OSError as error:
         raise picture.BadPictureError(f"{value} cannot be read: {error.strerror or type(error).__name__}.") from None

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,11 @@ def is_folder(path: str) -> bool:
     return bool(_filesystem(path).isdir(path)) if is_url(path) else Path(path).is_dir()
 
 
+def exists(path: str) -> bool:
+    """Whether there is a file or folder `path`."""
+    return bool(_filesystem(path).exists(path)) if is_url(path) else Path(path).exists()
+
+
 def open_to_read(path: str) -> IO[bytes]:
     """The file as a binary stream."""
     if not is_url(path):
@@ -62,6 +68,10 @@ def open_to_write(path: str) -> Iterator[BinaryIO]:
         aside.unlink(missing_ok=True)
 
 
+_VERSION_KEYS = ("etag", "md5Hash", "ETag", "blob_id", "mtime", "updated")
+"""What the stores that fsspec knows call the thing that changes with the content; the first one that is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a listing.
@@ -83,6 +93,50 @@ def listing(folder: str) -> list[Entry]:
     """
     entries = _remote(folder) if is_url(folder) else _local(Path(folder))
     return sorted(entries, key=lambda entry: entry.path)
+
+
+def entry(path: str) -> Entry:
+    """One file as an entry.
+
+    Raises:
+      DataError: there is no such file.
+    """
+    if is_url(path):
+        filesystem = _filesystem(path)
+        try:
+            return _remote_entry(filesystem, filesystem.info(path))
+        except FileNotFoundError:
+            raise DataError(f"there is no file {path}.") from None
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {path}.")
+    return _local_entry(Path(path))
+
+
+def matching(path: str, suffixes: Collection[str]) -> list[Entry]:
+    """The file `path`, the files that it matches as a glob, or those in the folder `path` with one of the suffixes.
+
+    Raises:
+      DataError: there are none.
+    """
+    if any(sign in path for sign in "*?["):
+        found = _glob(path)
+    elif is_folder(path):
+        found = [one for one in listing(path) if one.path.lower().endswith(tuple(suffixes))]
+    else:
+        return [entry(path)]
+    if not found:
+        raise DataError(f"nothing matches {path} ({', '.join(sorted(suffixes))}).")
+    return sorted(found, key=lambda one: one.path)
+
+
+def names_in(folder: str) -> list[str]:
+    """Paths of the files and folders right in `folder`; none where it does not exist."""
+    if is_url(folder):
+        try:
+            return [str(name) for name in _filesystem(folder).ls(folder, detail=False)]
+        except FileNotFoundError:
+            return []
+    return [str(path) for path in Path(folder).iterdir()] if Path(folder).is_dir() else []
 
 
 def remove(path: str) -> None:
@@ -112,8 +166,7 @@ def _local(folder: Path) -> Iterator[Entry]:
             if path.is_dir():
                 pending.append(path)
             else:
-                stat = path.stat()
-                yield Entry(str(path), f"{stat.st_size} {stat.st_mtime_ns}")
+                yield _local_entry(path)
 
 
 def _remote(folder: str) -> Iterator[Entry]:
@@ -124,8 +177,27 @@ def _remote(folder: str) -> Iterator[Entry]:
     for path, info in found.items():
         relative = path.rsplit("/", 1)[-1]
         if info["type"] == "file" and relative and not relative.startswith("."):
-            version = info.get("etag") or info.get("md5Hash") or info.get("mtime") or info.get("updated") or ""
-            yield Entry(filesystem.unstrip_protocol(path), f"{info['size']} {version}")
+            yield _remote_entry(filesystem, info)
+
+
+def _local_entry(path: Path) -> Entry:
+    stat = path.stat()
+    return Entry(str(path), f"{stat.st_size} {stat.st_mtime_ns}")
+
+
+def _remote_entry(filesystem: Any, info: dict[str, Any]) -> Entry:
+    version = next((info[key] for key in _VERSION_KEYS if info.get(key)), "")
+    return Entry(str(filesystem.unstrip_protocol(info["name"])), f"{info['size']} {version}")
+
+
+def _glob(pattern: str) -> list[Entry]:
+    if is_url(pattern):
+        filesystem = _filesystem(pattern)
+        return [_remote_entry(filesystem, info) for info in filesystem.glob(pattern, detail=True).values()]
+    literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    parent = Path(literal.rpartition("/")[0] or "/")
+    found = parent.glob(str(Path(pattern).relative_to(parent)))
+    return [_local_entry(path) for path in found if path.is_file() and not path.name.startswith(".")]
 
 
 def _filesystem(path: str) -> Any:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, folder, masks, picture
+from segpipe.ingest import files, masks, picture
+from segpipe.ingest.sources import folder
 from segpipe.ingest.wording import first_five
 
 _MASKS_LOOKED_AT = 1000

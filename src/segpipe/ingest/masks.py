@@ -15,20 +15,30 @@ from segpipe.config import Data
 
 @dataclass(frozen=True)
 class Meaning:
-    """Which stored mask value is which class.
+    """Which stored mask value or colour is which class.
 
     Attributes:
       class_values: the stored value of each class id.
       ignore_values: stored values that become 255.
+      class_colors: the colour of each class id, as 0xRRGGBB; masks are then read as colours, not as values.
+      ignore_colors: colours that become 255.
     """
 
     class_values: tuple[int, ...]
     ignore_values: tuple[int, ...] = ()
+    class_colors: tuple[int, ...] = ()
+    ignore_colors: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, data: Data) -> "Meaning":
-        """What the config says."""
-        return cls(data.class_values, data.ignore_values)
+    def of(cls, data: Data, ignored_by_source: tuple[int, ...] = ()) -> "Meaning":
+        """What the config says, and what the source's own format ignores where that is no class."""
+        also = tuple(value for value in ignored_by_source if value not in data.class_values)
+        return cls(
+            data.class_values,
+            data.ignore_values + also,
+            tuple(int(color[1:], 16) for color in data.mask_colors),
+            tuple(int(color[1:], 16) for color in data.ignore_colors),
+        )
 
     @cached_property
     def table(self) -> list[int]:
@@ -65,6 +75,8 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
     Raises:
       ValueError: a value without a meaning, or colours; the text continues a sentence that starts with the file.
     """
+    if meaning.class_colors and mask.mode not in ("L", "1") and not mask.mode.startswith("I"):
+        return _from_colors(mask, meaning)
     plain = stored_values(mask)
     histogram = plain.histogram()
     found = {value: count for value, count in enumerate(histogram) if count}
@@ -77,6 +89,30 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
         counts=tuple(histogram[value] for value in meaning.class_values),
         as_stored=identity and mask.mode == "L" and "transparency" not in mask.info,
     )
+
+
+def _from_colors(mask: Image.Image, meaning: Meaning) -> ClassIds:
+    """Looks up every pixel's colour.
+
+    Raises:
+      ValueError: a colour without a meaning.
+    """
+    pixels = np.asarray(mask.convert("RGB")).astype(np.uint32)
+    packed = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    colors = np.array(meaning.class_colors + meaning.ignore_colors, np.uint32)
+    ids = np.array([*range(len(meaning.class_colors)), *[schema.IGNORE] * len(meaning.ignore_colors)], np.uint8)
+    order = np.argsort(colors)
+    place = np.searchsorted(colors[order], packed).clip(max=len(colors) - 1)
+    unknown = colors[order][place] != packed
+    if unknown.any():
+        shown = [f"#{color:06x}" for color in np.unique(packed[unknown])[:5].tolist()]
+        raise ValueError(
+            f"holds the colour {' and '.join(shown)} in {_percent(unknown.mean())} of its pixels; "
+            "neither data.mask_colors nor data.ignore_colors has it."
+        )
+    found = ids[order][place]
+    counts = np.bincount(found.ravel(), minlength=256)[: len(meaning.class_colors)]
+    return ClassIds(Image.fromarray(found), tuple(counts.tolist()), as_stored=False)
 
 
 def stored_values(mask: Image.Image) -> Image.Image:
@@ -104,7 +140,10 @@ def stored_values(mask: Image.Image) -> Image.Image:
         red, green, blue = mask.split()[:3]
         if not (ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox()):
             return red
-        raise ValueError("is coloured; masks hold one class value per pixel, as grey levels or palette indices.")
+        raise ValueError(
+            "is coloured; masks hold one class value per pixel, as grey levels or palette indices. "
+            "Give the colour of each class in data.mask_colors."
+        )
     raise ValueError(f"has Pillow mode {mask.mode}; masks hold one class value per pixel in one channel.")
 
 

@@ -28,6 +28,10 @@ picture, as viewers show it, or on the pixels as they are stored. Elsewhere it i
 class BadPictureError(DataError):
     """One picture or mask that cannot be used; the message is one sentence that names the file."""
 
+    def __init__(self, sentence: str) -> None:
+        # A file name need not be UTF-8; the sentence must be, to be printed and stored.
+        super().__init__(sentence.encode("utf-8", "backslashreplace").decode())
+
 
 @dataclass(frozen=True)
 class Checked:

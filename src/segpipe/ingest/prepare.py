@@ -87,12 +87,17 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
 
 
 def _write(parts: list[Part], config: Config, folder: str, workers: int) -> tuple[Account, list[str]]:
-    total, account, shards = sum(len(part) for part in parts), Account(), []
+    total, account, shards = _total(parts), Account(), []
     for index, one in enumerate(_accounts(parts, config, folder, workers)):
         account.add(one)
         shards += [_shard_name(split, index, len(parts)) for split in schema.SPLITS if one.counts.get(split)]
         progress.report("pictures", account.read, total, quarantined=len(account.bad))
     return account, sorted(shards)
+
+
+def _total(parts: list[Part]) -> int | None:
+    sizes = [part.size for part in parts]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _accounts(parts: list[Part], config: Config, folder: str, workers: int) -> Iterator[Account]:

@@ -30,11 +30,13 @@ class Account:
       counts: pictures written, by split.
       bad: one sentence for each record that was not written, by id.
       ids: of every record, to find two with the same.
+      broken: one sentence for each part that could not be read to its end.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -52,14 +54,17 @@ class Account:
             self.counts[split] = self.counts.get(split, 0) + written
         self.bad.update(other.bad)
         self.ids.extend(other.ids)
+        self.broken.extend(other.broken)
 
     def check(self, config: Config) -> None:
         """Checks that nothing was dropped and, unless the config quarantines them, that nothing was bad.
 
         Raises:
-          DataError: two records have the same id, records got lost, or there are bad pictures and
-            `source.on_bad_example` is "fail".
+          DataError: a file of the source is damaged, two records have the same id, records got lost, or there are
+            bad pictures and `source.on_bad_example` is "fail".
         """
+        if self.broken:
+            raise DataError(" ".join(self.broken[:5]))
         if len(set(self.ids)) < len(self.ids):
             twice = sorted(name for name, times in Counter(self.ids).items() if times > 1)
             raise DataError(f"{count(len(twice), 'id')} occur more than once in the source: {first_five(twice)}.")
@@ -92,7 +97,7 @@ def write_part(
     account = Account()
     with ExitStack() as stack:
         streams: dict[str, BinaryIO] = {}
-        for record, encoded in _encode_all(part.records(), config, threads):
+        for record, encoded in _encode_all(_until_broken(part, account), config, threads):
             account.ids.append(record.id)
             if isinstance(encoded, BadPictureError):
                 account.bad[record.id] = str(encoded)
@@ -104,6 +109,14 @@ def write_part(
             tfrecord.write(streams[encoded.split], encoded.example)
             account.counts[encoded.split] = account.counts.get(encoded.split, 0) + 1
     return account
+
+
+def _until_broken(part: Part, account: Account) -> Iterator[Record]:
+    """The part's records up to the point where its file is damaged."""
+    try:
+        yield from part.records()
+    except DataError as error:
+        account.broken.append(str(error))
 
 
 def _encode_all(

@@ -1,27 +1,99 @@
 """A record in, its split out: train, eval or test, always the same one however much data is added."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from segpipe import schema
 from segpipe.config import Split
 from segpipe.errors import DataError
 from segpipe.ingest.record import Record
 
+_NAMES = {
+    schema.TRAIN: ("train", "training"),
+    schema.EVAL: ("eval", "evaluation", "val", "valid", "validation", "dev"),
+    schema.TEST: ("test", "testing"),
+}
+"""What data sets call the three splits."""
+
 
 def assign(record: Record, split: Split) -> str:
-    """The split that the source gave the record, or the one that its group's or id's hash falls into."""
+    """The split that the data gave the record, or the one that its group's or id's hash falls into."""
     if record.split is not None:
         return record.split
-    place = unit_hash(record.group or record.id, split.seed)
+    place = unit_hash(_group(record, split), split.seed)
     if place < split.train:
         return schema.TRAIN
     return schema.EVAL if place < split.train + split.eval else schema.TEST
 
 
+def complete(record: Record, given: Collection[str], split: Split) -> Record:
+    """Deals some of train's records to the splits that the data does not have.
+
+    Oxford-IIIT Pet has train and test: eval is then carved out of train, with its share of the config, by the hash.
+
+    Args:
+      record: with the split that the data gave it, or None.
+      given: the splits that the data has.
+      split: of the config.
+    """
+    if record.split != schema.TRAIN:
+        return record
+    place = unit_hash(_group(record, split), split.seed)
+    for name in (schema.EVAL, schema.TEST):
+        if name not in given:
+            if place < getattr(split, name):
+                return replace(record, split=name)
+            place -= getattr(split, name)
+    return record
+
+
+def named(name: str, where: str) -> str:
+    """Our name for the split that a data set calls `name`.
+
+    Raises:
+      DataError: it is none of the usual names.
+    """
+    if found := usual_name(name):
+        return found
+    known = ", ".join(alias for aliases in _NAMES.values() for alias in aliases)
+    raise DataError(f"{where} names a split {name!r}; known names are {known}.")
+
+
+def usual_name(name: str) -> str | None:
+    """Our name for the split, or None where `name` is no split's."""
+    return next((split for split, aliases in _NAMES.items() if name.strip().lower() in aliases), None)
+
+
+def by_glob(path: str, split: Split) -> str:
+    """The split whose pattern in `split.globs` matches a path under the source's folder, or its last part.
+
+    Raises:
+      DataError: none does.
+    """
+    for name, pattern in split.globs.items():
+        if fnmatchcase(path, pattern) or fnmatchcase(PurePosixPath(path).name, pattern):
+            return name
+    raise DataError(f"{path} matches none of split.globs ({', '.join(split.globs.values())}); extend one of them.")
+
+
+def of_file(path: str, split: Split) -> str | None:
+    """The split of a whole file of many pictures: by `split.globs`, or by how its name starts, as in val-00-100.tfrec.
+
+    Raises:
+      DataError: there are globs and none matches.
+    """
+    if split.globs:
+        return by_glob(path, split)
+    return usual_name(re.split(r"[-_.]", PurePosixPath(path).name)[0])
+
+
 def unit_hash(key: str, seed: int) -> float:
     """A number in [0, 1) that depends on nothing but `key` and `seed`."""
-    digest = hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
@@ -36,7 +108,7 @@ def check_counts(counts: Mapping[str, int], split: Split) -> None:
         return
     total = sum(counts.values())
     if total == 0:
-        raise DataError("the source has no pictures at all; check source.path and source.images.")
+        raise DataError("the source has no pictures at all; check the [source] section.")
     share = getattr(split, empty[0])
     what = (
         f"split.{empty[0]} is 0; raise it"
@@ -44,3 +116,16 @@ def check_counts(counts: Mapping[str, int], split: Split) -> None:
         else f"add pictures, raise split.{empty[0]} (now {share:g}) or change split.seed (now {split.seed})"
     )
     raise DataError(f"split {' and '.join(empty)} would get none of the {total} pictures; {what}.")
+
+
+def _group(record: Record, split: Split) -> str:
+    """What the hash is taken of.
+
+    Raises:
+      DataError: the id does not match `split.group_regex`.
+    """
+    if not split.group_regex:
+        return record.group or record.id
+    if not (match := re.search(split.group_regex, record.id)):
+        raise DataError(f"the id {record.id} does not match split.group_regex {split.group_regex!r}.")
+    return match[1] or record.id

@@ -22,6 +22,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from segpipe import schema
 from segpipe.config import Config, from_json, to_json
+from segpipe.errors import DataError
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import source_digest
 from segpipe.ingest.record import Part
@@ -51,7 +52,7 @@ def picture_example_gen(config: Config) -> "PictureExampleGen":
     return PictureExampleGen(
         config=to_json(kept),
         source_digest=source_digest(config),
-        code_digest=code_digest("segpipe.ingest.shards"),
+        code_digest=code_digest("segpipe.pipeline.example_gen"),
     )
 
 
@@ -68,11 +69,11 @@ class _Spec(component_spec.ComponentSpec):
 class Executor(BaseExampleGenExecutor):
     """Lists the source, has Beam's workers write the parts, and judges their account."""
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """Not used: the parts know their splits."""
         raise NotImplementedError
 
-    def Do(  # noqa: N802
+    def Do(
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -92,9 +93,11 @@ class Executor(BaseExampleGenExecutor):
             write_examples(pipeline, parts, config, folders, artifact.uri)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
         account.check(config)
+        if source_digest(config) != exec_properties["source_digest"]:
+            raise DataError("the source changed while it was read; run it again when nothing writes there.")
         check_counts(account.counts, config.split)
-        artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, 0)
-        examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)  # type: ignore[attr-defined]
+        artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, sources.latest_span(config))
+        examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
 
@@ -131,8 +134,8 @@ class _WritePart(beam.DoFn):
     def __init__(self, config: Config, folders: dict[str, str], number: int) -> None:
         self._config, self._folders, self._number = config, folders, number
 
-    def process(self, element: tuple[int, Part]) -> Iterable[Account]:
-        index, part = element
+    def process(self, element: tuple[int, Any]) -> Iterable[Account]:
+        index, part = element  # Any, since Beam reads the annotation and cannot ask what is a Part.
         name = f"data_tfrecord-{index:05d}-of-{self._number:05d}.gz"
         yield write_part(
             part,

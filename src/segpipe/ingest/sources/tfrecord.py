@@ -1,0 +1,133 @@
+"""TFRecord files in, records out: Examples that segpipe wrote, or the flat float ones of the published pipeline."""
+
+import gzip
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from segpipe import schema
+from segpipe.config import Config, Split
+from segpipe.errors import DataError
+from segpipe.ingest import example, files, splits, tfrecord
+from segpipe.ingest.picture import png
+from segpipe.ingest.record import Part, Record
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """One file; how many records it has is known at its end.
+
+    Attributes:
+      path: of the file.
+      split: of the whole file, where its name decides.
+      given: the splits that the data set has.
+      of_config: how missing splits are carved out.
+    """
+
+    path: str
+    split: str | None
+    given: frozenset[str]
+    of_config: Split
+    size: int | None = None
+
+    def records(self) -> Iterator[Record]:
+        """Yields the file's Examples.
+
+        Raises:
+          DataError: the file is damaged, or a record is neither of the two kinds.
+        """
+        stem = PurePosixPath(self.path).name.split(".")[0]
+        for index, serialized in enumerate(_read(self.path)):
+            where = f"{self.path} record {index}"
+            features = example.decode(serialized)
+            flat = "image_shape" in features
+            record = _published(features, f"{stem}-{index:06d}", where) if flat else _ours(features, where)
+            placed = Record(
+                record.id, record.image, record.mask, self.split, slices=record.slices, ignored=(schema.IGNORE,)
+            )
+            yield splits.complete(placed, self.given, self.of_config)
+
+
+def parts(config: Config) -> list[Part]:
+    """Every file. Its split is told by split.globs, or by its name where all names start with a split's.
+
+    Raises:
+      DataError: there is no file, or a glob matches nothing.
+    """
+    paths = [entry.path for entry in entries(config)]
+    by_file = {path: splits.of_file(path, config.split) for path in paths}
+    if None in by_file.values():
+        by_file = dict.fromkeys(paths)
+    given = frozenset(name for name in by_file.values() if name)
+    return [RecordFile(path, by_file[path], given, config.split) for path in paths]
+
+
+def entries(config: Config) -> list[files.Entry]:
+    """The TFRecord files, for digests."""
+    if not config.source.path:
+        raise DataError('source.path is missing; name TFRecord files, as in path = "data/*.tfrec".')
+    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
+    return files.matching(path, (".tfrecord", ".tfrec", ".tfrecords", ".tfrecord.gz", ".gz"))
+
+
+def _read(path: str) -> Iterator[bytes]:
+    with files.open_to_read(path) as stream:
+        zipped = stream.read(2) == _GZIP_MAGIC
+        stream.seek(0)
+        try:
+            yield from tfrecord.read(_unzip(stream) if zipped else stream, path)  # type: ignore[arg-type]
+        except (gzip.BadGzipFile, EOFError) as error:
+            raise DataError(f"{path} is a damaged gzip file: {error}.") from None
+
+
+def _unzip(stream: IO[bytes]) -> IO[bytes]:
+    return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+
+
+def _ours(features: dict[str, list[Any]], where: str) -> Record:
+    """An Example of the data contract: its mask holds class ids already."""
+    missing = [name for name in (schema.IMAGE, schema.MASK, schema.ID) if len(features.get(name, ())) != 1]
+    if missing:
+        raise DataError(
+            f"{where} has no single {', '.join(missing)}; an Example of segpipe or of the published pipeline is "
+            f"expected, this one has {', '.join(sorted(features)) or 'no features'}."
+        )
+    slices = tuple(
+        (name.removeprefix(schema.SLICE_PREFIX), values[0].decode())
+        for name, values in sorted(features.items())
+        if name.startswith(schema.SLICE_PREFIX) and values
+    )
+    return Record(
+        features[schema.ID][0].decode("utf-8", "backslashreplace"),
+        features[schema.IMAGE][0],
+        features[schema.MASK][0],
+        slices=slices,
+    )
+
+
+def _published(features: dict[str, list[Any]], key: str, where: str) -> Record:
+    """The published pipeline's Example: pixels and labels as flat float lists.
+
+    Its labels were resized bilinearly. A fraction lies between two classes and belongs to neither: it is ignored.
+    """
+    image = _array(features, "image", 3, where)
+    label = _array(features, "label", 2, where)
+    whole = label == np.floor(label)
+    mask = np.where(whole & (label >= 0) & (label < schema.IGNORE), label, schema.IGNORE).astype(np.uint8)
+    pixels = np.clip(np.round(image), 0, 255).astype(np.uint8)
+    return Record(key, png(Image.fromarray(pixels)), mask)
+
+
+def _array(features: dict[str, list[Any]], name: str, dimensions: int, where: str) -> np.ndarray:
+    values, shape = features.get(name, []), features.get(f"{name}_shape", [])
+    shape = shape[:dimensions]
+    if len(shape) != dimensions or math.prod(shape) != len(values) or not values or min(shape) < 1:
+        raise DataError(f"{where}: {name} has {len(values)} values, which is not what {name}_shape says: {shape}.")
+    return np.asarray(values, np.float32).reshape(shape)
