@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,7 +114,22 @@ def serve(
         host, port = listener.getsockname()[:2]
         started(f"http://{host}:{port}/v1/models/{settings.name}")
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_DRAIN_S)
-        uvicorn.Server(config).run(sockets=[listener])
+        with _ending_here():
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _ending_here() -> Iterator[None]:
+    """Lets the contexts around the server close: uvicorn raises the signal that ended it once more, to end the process.
+
+    https://github.com/encode/uvicorn/blob/master/uvicorn/server.py, capture_signals
+    """
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
