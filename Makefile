@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench docs dist sbom report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,8 @@ check: $(READY)  ## Lint, types and the direction of imports.
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/act --quiet --validate --strict
+	$(VENV)/bin/zizmor --quiet --offline --min-severity medium .github
 
 format: $(READY)  ## Format the code and mend what the linter can.
 	$(VENV)/bin/ruff format .
@@ -47,6 +49,22 @@ format: $(READY)  ## Format the code and mend what the linter can.
 
 bench: $(READY)  ## Measure every stage against the published design; prints a table, writes benchmarks/out/.
 	$(PYTHON) -m benchmarks
+
+docs: $(READY)  ## Build the documentation into site/; a warning is an error.
+	$(VENV)/bin/mkdocs build --strict --quiet
+
+dist: $(READY)  ## Build the wheel and the source archive into dist/.
+	$(PYTHON) -m hatchling build
+
+sbom: $(READY)  ## Write dist/sbom.cdx.json: everything that requirements.lock installs (CycloneDX).
+	mkdir -p dist
+	$(VENV)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --output-file dist/sbom.cdx.json
+
+report:  ## Put runs/verdict on the pull request PULL (GITHUB_REPOSITORY, GITHUB_TOKEN); needs nothing installed.
+	@VERDICT_DIR=runs/verdict PYTHONPATH=src python3 -m segpipe.cicd.post
+
+retrain:  ## Start the training that the event in GITHUB_EVENT_PATH asks for; needs nothing installed.
+	@PYTHONPATH=src python3 -m segpipe.cicd.retrain
 
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \

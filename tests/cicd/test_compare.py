@@ -8,27 +8,7 @@ import pytest
 
 from segpipe.cicd.compare import compare
 from segpipe.errors import UserError
-
-FAKE_RUN = """
-import json, os, pathlib, sys
-config, settings = sys.argv[2], dict(word.split("=", 1) for word in sys.argv[3:] if word != "--set")
-out = pathlib.Path(settings["output_dir"]); out.mkdir(parents=True, exist_ok=True)
-if MEAN_IOU < 0:
-    print("segpipe: Trainer failed: ValueError: negative", file=sys.stderr); sys.exit(1)
-store = out / "metadata.db"
-champion = float(store.read_text()) if store.exists() and store.stat().st_size else None
-blessed = MEAN_IOU >= 0.5 and MEAN_IOU >= (champion or 0)
-if blessed: store.write_text(str(MEAN_IOU))
-store.touch()
-(out / "page.html").write_text(f"report of {MEAN_IOU}")
-scores = lambda value: None if value is None else {"mean_iou": value, "class_iou": {"sea": value}}
-(out / "summary.json").write_text(json.dumps({
-    "name": pathlib.Path(config).stem, "status": "done", "error": None, "blessed": blessed,
-    "reasons": [] if blessed else ["too low."],
-    "metrics": {"candidate": scores(MEAN_IOU), "baseline": scores(champion)},
-    "components": {}, "report": str(out / "page.html"), "settings": settings}))
-sys.exit(0 if blessed else 3)
-"""
+from tests.workflows.fake_run import FAKE_RUN
 
 
 class Repository:
@@ -52,9 +32,11 @@ class Repository:
 
     def commit_model(self, mean_iou: float, **files: str) -> str:
         """A commit whose training ends with this mean IoU; a negative one fails."""
-        main = FAKE_RUN.replace("MEAN_IOU", str(mean_iou))
-        package = {"src/segpipe/__init__.py": "", "src/segpipe/cli/__init__.py": "", "src/segpipe/cli/main.py": main}
-        return self.commit(**{**package, "configs/demo.toml": 'name = "demo"', "README.md": "", **files})
+        code = {"__init__.py": "", "cli/__init__.py": "", "cli/main.py": FAKE_RUN}
+        package = {f"src/segpipe/{name}": text for name, text in code.items()}
+        return self.commit(
+            **{"src/model.txt": str(mean_iou), "configs/demo.toml": "", "README.md": "", **package, **files}
+        )
 
 
 @pytest.fixture

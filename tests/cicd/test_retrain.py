@@ -18,9 +18,9 @@ def comment(body, action="created", on_pull=True, user="alice"):
 @pytest.mark.parametrize(
     ("body", "request_"),
     [
-        ("/retrain", Request(7, "alice", "configs/demo.toml", "local", 41)),
-        ("/retrain configs/pets.toml", Request(7, "alice", "configs/pets.toml", "local", 41)),
-        ("  /retrain vertex configs/pets.toml\nthanks!", Request(7, "alice", "configs/pets.toml", "vertex", 41)),
+        ("/retrain", Request(7, "alice", "configs/demo.toml", "local")),
+        ("/retrain configs/pets.toml", Request(7, "alice", "configs/pets.toml", "local")),
+        ("  /retrain vertex configs/pets.toml\nthanks!", Request(7, "alice", "configs/pets.toml", "vertex")),
         ("please /retrain", None),
         ("/retrained", None),
         ("", None),

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,16 @@ class Request:
     """What somebody asked for.
 
     Attributes:
-      comment_id: to answer with a reaction; None for a label.
+      pull: number of the pull request.
+      user: who asked.
+      config: the TOML file of the run.
+      target: where it runs; one of TARGETS.
     """
 
     pull: int
     user: str
     config: str = DEFAULT_CONFIG
-    target: str = "local"
-    comment_id: int | None = None
+    target: str = TARGETS[0]
 
 
 def parse(event: Mapping[str, Any]) -> Request | None:
@@ -47,11 +50,11 @@ def parse(event: Mapping[str, Any]) -> Request | None:
     """
     user = event["sender"]["login"]
     if "comment" in event:
-        words = (event["comment"]["body"].strip().splitlines() or [""])[0].split()
+        words = _words(event)
         if event.get("action") != "created" or "pull_request" not in event["issue"] or words[:1] != [COMMAND]:
             return None
         config, target = _arguments(words[1:])
-        return Request(event["issue"]["number"], user, config, target, event["comment"]["id"])
+        return Request(event["issue"]["number"], user, config, target)
     if event.get("action") == "labeled" and event["label"]["name"] == LABEL:
         return Request(event["pull_request"]["number"], user)
     return None
@@ -79,24 +82,38 @@ def start(request: Request, github: GitHub) -> str:
 
 def main(environment: Mapping[str, str]) -> int:
     """Handles the event in the file GITHUB_EVENT_PATH; answers a comment with 🚀, or 😕 where it could not."""
-    request = github = None
     try:
         github = GitHub.from_environment(environment)
         event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-        request = parse(event)
-        print(start(request, github) if request else "nothing was asked for")  # noqa: T201
-        if request and request.comment_id:
-            github.react(request.comment_id, "rocket")
+        with _answered(event, github):
+            request = parse(event)
+            print(start(request, github) if request else "nothing was asked for")  # noqa: T201
     except SegpipeError as error:
         print(f"segpipe: {error}", file=sys.stderr)  # noqa: T201
-        if github and request and request.comment_id:
-            github.react(request.comment_id, "confused")
         return 2 if isinstance(error, UserError) else 1
     return 0
 
 
+@contextmanager
+def _answered(event: Mapping[str, Any], github: GitHub) -> Iterator[None]:
+    """Puts a reaction on the comment of an event, if it holds the command."""
+    reaction = "confused"
+    try:
+        yield
+        reaction = "rocket"
+    finally:
+        if _words(event)[:1] == [COMMAND]:
+            github.react(event["comment"]["id"], reaction)
+
+
+def _words(event: Mapping[str, Any]) -> list[str]:
+    """The words in the first line of an event's comment."""
+    lines = event.get("comment", {}).get("body", "").strip().splitlines()
+    return lines[0].split() if lines else []
+
+
 def _arguments(words: list[str]) -> tuple[str, str]:
-    config, target = DEFAULT_CONFIG, "local"
+    config, target = DEFAULT_CONFIG, TARGETS[0]
     for word in words:
         if word in TARGETS:
             target = word
