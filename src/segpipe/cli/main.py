@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from segpipe.cli import doctor, init, predict, prepare, run, runs
+from segpipe.cli import ci, doctor, init, prepare, run, runs
 from segpipe.errors import SegpipeError, UserError
 
 app = typer.Typer(
@@ -25,8 +25,8 @@ app.command("init")(init.init)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("runs")(runs.runs)
-app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
+app.add_typer(ci.app, name="ci")
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,6 +22,9 @@ BASELINE_NODE_ID = "latest_blessed_model_resolver"
 IN_PROCESS_BEAM = (
     # Named, since Beam's DirectRunner first tries to download another runner: one online, another offline.
     "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    # Nothing runs in a container here, but without this TFX packs itself into an sdist for every Beam component, for
+    # workers elsewhere: a second each, and a folder left in /tmp.
+    "--sdk_container_image=in-process",
 )
 
 
