@@ -12,6 +12,7 @@ from segpipe import config
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 from segpipe.model.network import Network, prepare_encoder
+from segpipe.model.normalization import FusedBatchNormalization, with_fused_normalization
 
 # The encoder's outputs at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side.
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
@@ -31,7 +32,7 @@ def unet_mobilenetv2(model: config.Model, num_classes: int, image_size: int, dir
       ConfigError: the encoder's weights cannot be had or do not fit.
     """
     # Encoder
-    encoder = _encoder(model, image_size, directory)
+    encoder = with_fused_normalization(_encoder(model, image_size, directory))
     pretrained = model.weights != weights.NONE
     prepare_encoder(encoder.layers, pretrained)
     learned = tuple(encoder.trainable_variables) if pretrained else ()
@@ -41,7 +42,7 @@ def unet_mobilenetv2(model: config.Model, num_classes: int, image_size: int, dir
     for level, (filters, skip) in enumerate(zip(model.decoder_filters, reversed(SKIPS), strict=True)):
         name = f"decoder_{level}"
         x = keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=False, name=f"{name}_up")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+        x = FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
         x = keras.layers.ReLU(name=f"{name}_relu")(x)
         x = keras.layers.Concatenate(name=f"{name}_skip")([x, encoder.get_layer(skip).output])
 
