@@ -468,7 +468,7 @@ class Endpoint(Machine):
     image: str = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
     min_replicas: Annotated[int, Field(gt=0)] = 1
     max_replicas: Annotated[int, Field(gt=0)] = 1
-    canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+    canary_percent: Annotated[int, Field(ge=1, le=49)] = 10
     health_requests: Annotated[int, Field(gt=0)] = 10
     promote: Literal["auto", "manual"] = "auto"
     grace_minutes: Annotated[float, Field(ge=0)] = 10.0
@@ -541,6 +541,10 @@ class Config(_Section):
     def resolve(self, path: str) -> Path:
         """`path` as seen from the TOML file."""
         return (self.directory / Path(path).expanduser()).absolute()
+
+    def locate(self, path: str) -> str:
+        """`path` as seen from the TOML file; an address such as gs://bucket/file stays as it is."""
+        return path if "://" in path else str(self.resolve(path))
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -1,0 +1,99 @@
+"""A SavedModel on gs:// in, a version in Vertex AI's Model Registry out, the same one when it is asked for again."""
+
+import hashlib
+from typing import Any
+
+from google.cloud import aiplatform
+
+DEFAULT = "default"
+"""Vertex AI's own alias of the version that serves."""
+
+
+class Registry:
+    """One model of the Model Registry and its versions."""
+
+    def __init__(self, name: str, project: str, region: str):
+        """Names the model.
+
+        Args:
+          name: display name; the newest model of that name is meant.
+          project: of Google Cloud.
+          region: likewise.
+        """
+        self._name, self._place = name, {"project": project, "location": region}
+
+    def upload(self, model_uri: str, image: str, service_account: str = "") -> aiplatform.Model:
+        """Registers a model as a new version; a second call with the same address finds the first one's.
+
+        Args:
+          model_uri: gs:// folder of the SavedModel.
+          image: of the server.
+          service_account: that the server runs as; Google's own when left out.
+        """
+        alias = content_alias(model_uri)
+        parent = self._model()
+        if parent is not None:
+            for version in parent.versioning_registry.list_versions():
+                if alias in version.version_aliases:
+                    return self.version(version.version_id)
+        return aiplatform.Model.upload(
+            display_name=self._name,
+            parent_model=parent.resource_name if parent else None,
+            is_default_version=parent is None,
+            version_aliases=[alias],
+            artifact_uri=model_uri,
+            serving_container_image_uri=image,
+            labels={"segpipe": "pushed"},
+            **self._place,
+        )
+
+    def version(self, version_id: str) -> aiplatform.Model:
+        """One version, by its number."""
+        model = self._model()
+        if model is None:
+            raise LookupError(f"there is no model {self._name} in the registry.")
+        return aiplatform.Model(model.resource_name, version=version_id, **self._place)
+
+    def previous(self, version_id: str) -> aiplatform.Model | None:
+        """The newest version older than the given one."""
+        older = [number for number in self._numbers() if number < int(version_id)]
+        return self.version(str(max(older))) if older else None
+
+    def make_default(self, version_id: str) -> None:
+        """Moves the alias `default` to a version."""
+        model = self._model()
+        if model is not None:
+            model.versioning_registry.add_version_aliases([DEFAULT], version_id)
+
+    def prune(self, keep: int, in_use: set[str]) -> list[str]:
+        """Deletes the oldest versions beyond the newest `keep`, except those in use.
+
+        Returns:
+          The numbers of the versions that are gone.
+        """
+        model = self._model()
+        if model is None:
+            return []
+        gone = []
+        for version in sorted(model.versioning_registry.list_versions(), key=_number)[:-keep]:
+            if version.version_id not in in_use and DEFAULT not in version.version_aliases:
+                model.versioning_registry.delete_version(version.version_id)
+                gone.append(version.version_id)
+        return gone
+
+    def _numbers(self) -> list[int]:
+        model = self._model()
+        return [] if model is None else [_number(version) for version in model.versioning_registry.list_versions()]
+
+    def _model(self) -> aiplatform.Model | None:
+        found = aiplatform.Model.list(filter=f'display_name="{self._name}"', **self._place)
+        return max(found, key=lambda model: model.create_time, default=None)
+
+
+def content_alias(model_uri: str) -> str:
+    """The alias by which a retry finds what it has uploaded before."""
+    return f"m-{hashlib.sha256(model_uri.encode()).hexdigest()[:16]}"
+
+
+def _number(version: Any) -> int:
+    return int(version.version_id)
