@@ -2,6 +2,7 @@ import ast
 import io
 import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import yaml
 from PIL import Image
 
 from segpipe.errors import ConfigError, UserError
+from segpipe.ingest.picture import load, to_8_bit
 from segpipe.publish.files import File
 from segpipe.publish.space import local
 from segpipe.publish.space.plan import TEMPLATES, ModelRevision, SpacePlan, requirements
@@ -138,6 +140,16 @@ def test_the_mask_is_the_signatures_own(predictor: Predictor, saved_model: Path)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(predictor.predict(content).mask_png()))), expected)
 
 
+def test_a_prediction_takes_less_than_half_a_second(predictor: Predictor):
+    content = encoded(shapes.draw(np.random.default_rng(5), 128, 128)[0])
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        predictor.predict(content)
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 0.5
+
+
 def test_a_phones_rotated_picture_is_turned_upright(predictor: Predictor, drawn):
     image, truth = drawn
     exif = Image.Exif()
@@ -153,6 +165,19 @@ def test_a_phones_rotated_picture_is_turned_upright(predictor: Predictor, drawn)
 )
 def test_other_pictures_are_taken_too(predictor: Predictor, drawn, mode: str, kind: str):
     assert predictor.predict(encoded(drawn[0].convert(mode), kind)).mask.shape == (130, 200)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "CMYK", "I;16", "I"])
+def test_every_mode_is_read_as_the_training_pictures_were(predictor: Predictor, drawn, mode: str):
+    if mode.startswith("I"):
+        image = Image.fromarray(np.arange(130 * 200, dtype=np.uint16).reshape(130, 200)).convert(mode)
+    else:
+        image = drawn[0].convert(mode)
+    if image.mode in ("RGBA", "LA"):
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    content = encoded(image, "TIFF" if mode == "CMYK" else "PNG")
+    expected = to_8_bit(load(content, "x", 100)).convert("RGB")
+    np.testing.assert_array_equal(predictor.predict(content).picture, np.asarray(expected))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`segpipe app MODEL_DIR`: the demo of a model, on this machine."""
 
+import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ def app(
 
     model = local.saved_model_in(model_dir)
     with tempfile.TemporaryDirectory(prefix="segpipe-app-") as folder:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ended by a service, too, it takes the app along.
         process = local.start(model, Path(folder), sdk, port)
         typer.echo(f"http://127.0.0.1:{port}")
         try:

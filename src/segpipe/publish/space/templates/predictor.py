@@ -56,7 +56,7 @@ class Predictor:
         self.palette = np.array(about["palette"], np.uint8)
         self._model = tf.saved_model.load(str(folder))
         self._run = self._model.signatures["serving_default"]
-        self._constant = tf.constant
+        self._tf = tf
         self.predict(_png(Image.new("RGB", (64, 64))))
 
     def predict(self, content: bytes) -> Prediction:
@@ -66,7 +66,10 @@ class Predictor:
           BadPictureError: the file is no picture, is cut off, or is too large.
         """
         picture, encoded = _readable(content)
-        outputs = self._run(image_bytes=self._constant([encoded]))
+        try:
+            outputs = self._run(image_bytes=self._tf.constant([encoded]))
+        except self._tf.errors.InvalidArgumentError:  # Pillow forgives more than TensorFlow does.
+            raise BadPictureError("The picture is damaged. Please save it again and retry.") from None
         mask = Image.fromarray(outputs["mask"].numpy()[0]).resize(picture.size, Image.Resampling.NEAREST)
         shares = zip(self.classes, outputs["class_fraction"].numpy()[0].tolist(), strict=True)
         return Prediction(np.asarray(picture), np.asarray(mask), dict(shares), float(outputs["confidence"].numpy()[0]))
@@ -94,9 +97,11 @@ def _readable(content: bytes) -> tuple[Image.Image, bytes]:
                 f"The picture has {image.width} × {image.height} pixels; the most is {MAX_MEGAPIXELS} megapixels. "
                 "Please scale it down."
             )
-        turned = image.getexif().get(EXIF_ORIENTATION, 1) != 1
-        as_it_came = image.format in ("JPEG", "PNG") and image.mode in ("RGB", "L") and not turned
-        upright = ImageOps.exif_transpose(image).convert("RGB")
+        plain = (
+            image.format in ("JPEG", "MPO", "PNG") and image.mode in ("RGB", "L") and "transparency" not in image.info
+        )
+        as_it_came = plain and image.getexif().get(EXIF_ORIENTATION, 1) in (0, 1)
+        upright = _to_8_bit_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise BadPictureError("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.") from None
     except Image.DecompressionBombError:
@@ -106,6 +111,17 @@ def _readable(content: bytes) -> tuple[Image.Image, bytes]:
             raise
         raise BadPictureError("The picture is damaged or cut off. Please save it again and retry.") from None
     return upright, content if as_it_came else _png(upright)
+
+
+def _to_8_bit_rgb(image: Image.Image) -> Image.Image:
+    """As the training pictures were: the high byte of 16 bits, transparency on black."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((values >> 8 if values.max(initial=0) > 255 else values).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image.convert("RGB")
 
 
 def _png(image: Image.Image) -> bytes:

@@ -1,5 +1,6 @@
 """Gradio demo of $MODEL_REPO_ID: a picture in; its classes as an overlay, their shares and the mask out."""
 
+import html
 import os
 import tempfile
 from pathlib import Path
@@ -14,43 +15,47 @@ REVISION = "$MODEL_COMMIT"
 VERSION = "$MODEL_VERSION"
 CARD_URL = "$MODEL_REPO_URL"
 
+ROW = """<div style="display:flex;align-items:center;gap:.6em;margin:.35em 0">
+<span style="width:1em;height:1em;border-radius:3px;background:{colour}"></span>
+<span style="flex:0 0 9em">{name}</span>{bar}</div>"""
+BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
+<span style="display:block;height:.6em;width:{share:.1%};border-radius:3px;background:{colour}"></span></span>
+<span style="flex:0 0 4em;text-align:right">{share:.1%}</span>"""
+
 HERE = Path(__file__).parent
 PREDICTOR = Predictor(model_folder(REPO_ID, REVISION))
 EXAMPLES = sorted(str(path) for path in (HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
 
 
-class Upload(gr.Image):
-    """An Image that hands over the file as it was uploaded; re-encoding would change what the model sees."""
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload."""
-        return payload.path if payload else None
+def as_uploaded(payload: ImageData | None) -> str | None:
+    """The path of the file as it was uploaded."""
+    return payload.path if payload else None
 
 
-def legend() -> str:
-    """The classes and their colours, as HTML."""
-    chips = (
-        f'<span style="display:inline-flex;align-items:center;gap:.4em;margin-right:1em">'
-        f'<span style="width:1em;height:1em;border-radius:3px;background:rgb({r},{g},{b})"></span>{name}</span>'
-        for name, (r, g, b) in zip(PREDICTOR.classes, PREDICTOR.palette.tolist(), strict=True)
-    )
-    return f'<div id="legend">{"".join(chips)}</div>'
+def legend(shares: dict[str, float] | None = None) -> str:
+    """The classes in their colours, as HTML; with a bar and a percentage each once a picture was segmented."""
+    rows = []
+    for name, (r, g, b) in zip(PREDICTOR.classes, PREDICTOR.palette.tolist(), strict=True):
+        colour = f"rgb({r},{g},{b})"
+        bar = "" if shares is None else BAR.format(share=shares[name], colour=colour)
+        rows.append(ROW.format(name=html.escape(name), colour=colour, bar=bar))
+    return "".join(rows)
 
 
 def segment(path: str | None, opacity: float) -> tuple:
-    """Runs the model on an uploaded file; returns prediction, overlay, shares, mask file and confidence."""
+    """Runs the model on an uploaded file; returns prediction, overlay, legend, mask file and summary."""
     if path is None:
-        return None, None, None, None, ""
+        return None, None, legend(), None, ""
     try:
         prediction = PREDICTOR.predict(Path(path).read_bytes())
     except BadPictureError as error:
-        raise gr.Error(str(error), title="Not segmented", print_exception=False) from None
+        return None, None, legend(), None, f"⚠️ **Not segmented.** {error}"
     folder = Path(tempfile.mkdtemp(prefix="mask-"))
     mask_path = folder / f"{Path(path).stem}-mask.png"
     mask_path.write_bytes(prediction.mask_png())
     height, width = prediction.mask.shape
     summary = f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}"
-    return prediction, overlay(prediction, opacity), prediction.shares, str(mask_path), summary
+    return prediction, overlay(prediction, opacity), legend(prediction.shares), str(mask_path), summary
 
 
 def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
@@ -61,21 +66,25 @@ def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
 with gr.Blocks(title=f"Segmentation: {REPO_ID}") as demo:
     gr.Markdown(
         f"# {REPO_ID.split('/')[-1]}\n"
-        f"Upload a picture or pick an example: every pixel gets one of {len(PREDICTOR.classes)} classes. "
+        f"Upload a picture{' or pick an example' if EXAMPLES else ''}: "
+        f"every pixel gets one of {len(PREDICTOR.classes)} classes. "
         f"[Model card]({CARD_URL}) · version `{VERSION}`"
     )
     state = gr.State()
     with gr.Row():
         with gr.Column():
-            upload = Upload(label="Picture", sources=["upload", "clipboard"], height=360, elem_id="picture")
+            upload = gr.Image(label="Picture", sources=["upload", "clipboard"], height=360, elem_id="picture")
+            # Gradio would decode the picture here, and tell the person Pillow's words where that fails.
+            upload.preprocess = as_uploaded  # type: ignore[method-assign]
             opacity = gr.Slider(0, 1, value=0.6, step=0.05, label="Opacity of the overlay")
             if EXAMPLES:
                 gr.Examples(EXAMPLES, inputs=upload, label="Examples")
         with gr.Column():
-            result = gr.Image(label="Segmentation", format="png", height=360, interactive=False, elem_id="overlay")
-            gr.HTML(legend())
-            summary = gr.Markdown(elem_id="summary")
-            shares = gr.Label(label="Share of the picture", num_top_classes=len(PREDICTOR.classes))
+            result = gr.Image(
+                label="Segmentation", format="png", height=360, interactive=False, buttons=["download", "fullscreen"]
+            )
+            summary = gr.Markdown()
+            shares = gr.HTML(legend())
             mask = gr.File(label="Mask (PNG of class ids)", elem_id="mask", interactive=False)
     upload.change(segment, [upload, opacity], [state, result, shares, mask, summary], api_name="segment")
     opacity.change(overlay, [state, opacity], result, show_progress="hidden", api_visibility="private")

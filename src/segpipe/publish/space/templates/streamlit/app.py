@@ -1,5 +1,6 @@
 """Streamlit demo of $MODEL_REPO_ID: a picture in; its classes as an overlay, their shares and the mask out."""
 
+import html
 from pathlib import Path
 
 import streamlit as st
@@ -39,7 +40,7 @@ def chosen() -> tuple[str, bytes] | None:
 
 
 def show(name: str, content: bytes) -> None:
-    """Draws the overlay, the legend with shares, and the download."""
+    """Draws picture and overlay, the legend with shares, and the download."""
     predictor = load()
     try:
         prediction = segment(content)
@@ -47,7 +48,9 @@ def show(name: str, content: bytes) -> None:
         st.error(str(error))
         return
     opacity = st.slider("Opacity of the overlay", 0.0, 1.0, 0.6, 0.05)
-    st.image(prediction.overlay(predictor.palette, opacity), width="stretch")
+    left, right = st.columns(2)
+    left.image(prediction.picture, width="stretch")
+    right.image(prediction.overlay(predictor.palette, opacity), width="stretch")
     height, width = prediction.mask.shape
     st.caption(f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}")
     for class_name, (r, g, b) in zip(predictor.classes, predictor.palette.tolist(), strict=True):
@@ -55,7 +58,7 @@ def show(name: str, content: bytes) -> None:
         st.markdown(
             '<div style="display:flex;align-items:center;gap:.6em;margin:.2em 0">'
             f'<span style="width:1em;height:1em;border-radius:3px;background:rgb({r},{g},{b})"></span>'
-            f'<span style="flex:0 0 9em">{class_name}</span>'
+            f'<span style="flex:0 0 9em">{html.escape(class_name)}</span>'
             '<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">'
             f'<span style="display:block;height:.6em;width:{share:.1%};border-radius:3px;background:rgb({r},{g},{b})">'
             f'</span></span><span style="flex:0 0 4em;text-align:right">{share:.1%}</span></div>',
@@ -64,10 +67,10 @@ def show(name: str, content: bytes) -> None:
     st.download_button("Download the mask (PNG of class ids)", prediction.mask_png(), f"{Path(name).stem}-mask.png")
 
 
-st.set_page_config(page_title=f"Segmentation: {REPO_ID}")
+st.set_page_config(page_title=f"Segmentation: {REPO_ID}", layout="wide")
 st.title(REPO_ID.split("/")[-1])
 st.markdown(
-    f"Upload a picture or pick an example: every pixel gets one of {len(load().classes)} classes. "
+    f"Upload a picture: every pixel gets one of {len(load().classes)} classes. "
     f"[Model card]({CARD_URL}) · version `{VERSION}`"
 )
 picture = chosen()

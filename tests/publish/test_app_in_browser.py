@@ -1,0 +1,131 @@
+"""Both demo apps in Debian's Chromium (`apt-get install chromium`), on the loopback interface."""
+
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from segpipe.publish.space.plan import TEMPLATES
+from tests import shapes
+
+sys.path.insert(0, str(TEMPLATES))
+from predictor import Predictor
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
+]
+FIRST_S, LATER_S = 10.0, 2.0  # with a busy machine in mind; test_space holds the model's own half second
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1200, "height": 1100}, accept_downloads=True)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module", params=["gradio", "streamlit"])
+def app(request: pytest.FixtureRequest, saved_model: Path) -> Iterator[tuple[str, str]]:
+    """SDK and URL of a running `segpipe app`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", RUN, str(saved_model), request.param, str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, process)
+        yield request.param, f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(2)
+        process.wait(20)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from segpipe.cli.app import app
+app(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+"""
+
+
+def wait_for(port: int, process: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert process.poll() is None
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def upload(page: Page, name: str, content: bytes) -> None:
+    page.locator("input[type=file]").first.set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+
+def picture(seed: int = 3, width: int = 128, height: int = 128) -> bytes:
+    buffer = io.BytesIO()
+    shapes.draw(np.random.default_rng(seed), width, height)[0].save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def downloaded_mask(page: Page, sdk: str) -> np.ndarray:
+    gradio, streamlit = page.locator("#mask a.download-link"), page.get_by_role("button", name="Download")
+    with page.expect_download() as download:
+        (gradio if sdk == "gradio" else streamlit).first.click()
+    return np.asarray(Image.open(download.value.path()))
+
+
+def test_a_picture_becomes_the_models_own_mask(app: tuple[str, str], page: Page, saved_model: Path, tmp_path: Path):
+    sdk, url = app
+    page.goto(url)
+    page.get_by_text("Model card").wait_for()
+    content = picture(width=220, height=150)
+    upload(page, "shapes.jpg", content)
+    page.get_by_text("220 × 150 pixels").wait_for()
+    page.screenshot(path=tmp_path / f"{sdk}.png")
+    expected = Predictor(saved_model).predict(content).mask
+    np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
+    for name in shapes.CLASSES:
+        assert page.get_by_text(name, exact=True).count() >= 1
+
+
+def test_a_file_that_is_no_picture_gets_a_sentence(app: tuple[str, str], page: Page):
+    _, url = app
+    page.goto(url)
+    upload(page, "broken.png", b"\x89PNG\r\n\x1a\n and then nothing")
+    page.get_by_text("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.").wait_for()
+
+
+def test_the_first_answer_comes_in_ten_seconds_and_later_ones_at_once(app: tuple[str, str], page: Page):
+    sdk, url = app
+    page.goto(url)
+    seconds = []
+    for size in (128, 132, 136, 140):
+        if seconds and sdk == "gradio":
+            page.get_by_label("Remove Image").click()
+        page.locator("input[type=file]").first.wait_for(state="attached")
+        started = time.monotonic()
+        upload(page, f"{size}.jpg", picture(size, size, size))
+        page.get_by_text(f"{size} × {size} pixels").wait_for()
+        seconds.append(time.monotonic() - started)
+    assert seconds[0] < FIRST_S, seconds
+    assert min(seconds[1:]) < LATER_S, seconds
