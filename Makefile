@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs dist sbom report retrain lock clean
+.PHONY: help setup demo test browser check format bench docs dist sbom report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,8 +32,13 @@ endif
 demo: $(READY)  ## Train, judge and serve a land-and-water model from satellite pictures; about 3 minutes.
 	$(SEGPIPE) run configs/demo.toml
 
-test: $(READY)  ## Run all tests.
+test: $(READY) browser  ## Run all tests.
 	$(PYTHON) -m pytest
+
+browser:  # The report and the demo app are tested in Debian's Chromium; without one those tests are skipped.
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	  || echo "No Chromium here: the browser tests are skipped (apt-get install chromium brings it)."
 
 check: $(READY)  ## Lint, types and the direction of imports.
 	$(VENV)/bin/ruff format --check .
@@ -51,7 +56,7 @@ bench: $(READY)  ## Measure every stage against the published design; prints a t
 	$(PYTHON) -m benchmarks
 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error.
-	$(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 dist: $(READY)  ## Build the wheel and the source archive into dist/.
 	$(PYTHON) -m hatchling build
