@@ -34,6 +34,8 @@ def write_folder(root: Path, names: int | Sequence[str] = 30, values: tuple[int,
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for index, name in enumerate([f"p{i:02d}" for i in range(names)] if isinstance(names, int) else names):
+        for folder in ("images", "masks"):
+            (root / folder / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "images" / f"{name}.jpg").write_bytes(encoded(image(index), "JPEG", quality=95))
         (root / "masks" / f"{name}.png").write_bytes(encoded(mask(values=values)))
     return root

@@ -137,16 +137,21 @@ def png(picture: Image.Image) -> bytes:
     return stream.getvalue()
 
 
+def storable(data: bytes, picture: Image.Image) -> tuple[bytes, Image.Image]:
+    """What the data contract stores of a decoded picture, and the picture upright, RGB or grey, 8 bit."""
+    plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
+    if plain and picture.getexif().get(_ORIENTATION_TAG, 1) in (0, 1):
+        return data, picture
+    upright = to_8_bit(ImageOps.exif_transpose(picture))
+    return png(upright), upright
+
+
 def _normalise(data: bytes, picture: Image.Image, truth: Image.Image) -> tuple[bytes, Image.Image, Image.Image]:
     """Image bytes to store, the upright image as RGB or L, and the mask turned along where it was drawn unturned."""
     orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-    plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
-    if plain and orientation in (0, 1):
-        return data, picture, truth
     if orientation in _TURNED_BY_90 and truth.size == picture.size and picture.width != picture.height:
         truth = truth.transpose(_TURNED_BY_90[orientation])
-    upright = to_8_bit(ImageOps.exif_transpose(picture))
-    return png(upright), upright, truth
+    return *storable(data, picture), truth
 
 
 def to_8_bit(picture: Image.Image) -> Image.Image:

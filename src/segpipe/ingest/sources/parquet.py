@@ -93,7 +93,9 @@ def parts_of(
         by_file = dict.fromkeys(paths)
     given = frozenset(name for name in by_file.values() if name)
     if columns.split:
-        given = frozenset(splits.named(str(name), path) for path in paths for name in _values(path, columns))
+        given = frozenset(
+            splits.named(str(name), path) for path in paths for name in sorted(_values(path, columns), key=str)
+        )
     found: list[Part] = []
     for path in paths:
         folder = path.rpartition("/")[0]
