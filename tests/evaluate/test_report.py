@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from segpipe.config import Gate
+from segpipe.evaluate.bootstrap import Interval, Intervals
 from segpipe.evaluate.gate import Evidence, Verdict, judge
-from segpipe.evaluate.report import Component, Report, Sample, render, write_report
+from segpipe.evaluate.page import render, write_report
+from segpipe.evaluate.report import Component, Report, Sample, Scores, Statistic
+from segpipe.evaluate.slices import SliceScore
 
 CLASSES = ("sea", "land", "lake & <river>")
 CANDIDATE = np.array([[9000, 300, 20], [250, 4000, 30], [40, 60, 90]])
@@ -25,14 +28,36 @@ def sample(name, seed, size=96):
     return Sample(name, np.clip(image, 0, 255).astype(np.uint8), truth, prediction, 0.1 * seed)
 
 
+BOUNDARY = np.array([[300, 250, 20], [400, 380, 60], [420, 390, 50]]).reshape(-1)
+CALIBRATION = np.zeros((3, 15), int)
+CALIBRATION[:, 14] = 9000, 8900, 8_820_000_000
+CALIBRATION[:, 9] = 4000, 2000, 2_500_000_000
+
+
 def full_report():
+    difference = Interval(0.077, 0.031, 0.122)
     return Report(
         name="demo",
         when="2026-11-24 05:12",
-        verdict=judge(Gate(min_class_iou={"land": 0.95}), Evidence(CLASSES, CANDIDATE, CHAMPION)),
+        verdict=judge(
+            Gate(min_class_iou={"land": 0.95}), Evidence(CLASSES, CANDIDATE, CHAMPION, difference=difference)
+        ),
         classes=CLASSES,
-        confusion=CANDIDATE,
-        champion_confusion=CHAMPION,
+        image_size=128,
+        candidate=Scores(CANDIDATE, BOUNDARY, CALIBRATION.reshape(-1)),
+        champion=Scores(CHAMPION, BOUNDARY - 10, CALIBRATION.reshape(-1)),
+        intervals=Intervals(
+            Interval(0.725, 0.70, 0.75),
+            (Interval(0.937, 0.92, 0.95), Interval(0.862, 0.85, 0.88), Interval(0.375, 0.2, 0.5)),
+            difference,
+        ),
+        slices=[
+            SliceScore("brightness", "below 0.3", 40, 0.61, 0.55, True),
+            SliceScore("brightness", "from 0.55", 90, 0.78, 0.79, True),
+            SliceScore("site", "north", 3, float("nan"), 0.5, False),
+        ],
+        by_class={"lake & <river>": [sample("tile-9", 9)]},
+        statistics=[Statistic("brightness", "train", 0.41, 0.1, 0.05, 0.4, 0.9)],
         worst=[sample(f"tile-{n}", n) for n in range(4)],
         typical=[sample(f"tile-{n}", n) for n in range(4, 8)],
         splits={"train": 617, "eval": 132, "test": 133},
@@ -87,7 +112,7 @@ def test_sections_answer_in_order_and_ids_are_unique():
 
 def test_every_picture_says_what_it_shows():
     images = [attrs for tag, attrs in _Page(render(full_report())).tags if tag == "img" and attrs.get("src")]
-    assert len(images) == 8 * 4
+    assert len(images) == 9 * 4
     assert all(attrs["alt"] for attrs in images)
 
 
@@ -112,7 +137,8 @@ def test_a_report_of_the_least_there_can_be():
             "now",
             judge(Gate(), Evidence(("a", "b"), np.zeros((2, 2), int))),
             ("a", "b"),
-            np.zeros((2, 2), int),
+            32,
+            Scores(np.zeros((2, 2), int)),
         )
     )
     assert "Not blessed" in html
@@ -123,7 +149,7 @@ def test_a_report_of_the_least_there_can_be():
 def test_many_classes_are_drawn(num_classes):
     counts = np.random.default_rng(0).integers(0, 9, (num_classes, num_classes))
     classes = [f"class {n}" for n in range(num_classes)]
-    html = render(Report("many", "now", Verdict(), classes, counts))
+    html = render(Report("many", "now", Verdict(), classes, 32, Scores(counts, np.arange(3 * num_classes))))
     assert f"class {num_classes - 1}" in html
     assert len(html) < 2e6
 

@@ -1,5 +1,4 @@
-import numpy as np
-
+from segpipe.evaluate.confusion import margins
 from segpipe.evaluate.samples import representative, worst, worst_of_class
 
 
@@ -7,7 +6,7 @@ def _picture(right, wrong):
     return [[right, wrong], [0, right]]
 
 
-COUNTS = np.array([_picture(9, 1), _picture(5, 5), _picture(10, 0), [[0, 0], [0, 0]], _picture(1, 9), _picture(7, 3)])
+COUNTS = margins([_picture(9, 1), _picture(5, 5), _picture(10, 0), [[0, 0], [0, 0]], _picture(1, 9), _picture(7, 3)])
 
 
 def test_worst_come_first_and_pictures_without_truth_never():
@@ -23,5 +22,5 @@ def test_representative_spans_the_ranking():
 
 
 def test_worst_of_a_class_counts_missed_and_claimed_pixels():
-    counts = np.array([[[5, 2], [1, 0]], [[9, 0], [0, 9]], [[0, 0], [4, 5]]])
+    counts = margins([[[5, 2], [1, 0]], [[9, 0], [0, 9]], [[0, 0], [4, 5]]])
     assert worst_of_class(counts, 1, 5) == [2, 0]

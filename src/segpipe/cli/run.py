@@ -20,6 +20,9 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as in train.epochs=5.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every component again; reuse nothing.")] = False,
+    override_blessing: Annotated[
+        str, typer.Option(metavar="REASON", help="Bless the model whatever the gate says; the reason is recorded.")
+    ] = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show everything that the libraries print.")] = False,
 ) -> None:
     """Run the whole pipeline here; a second call resumes, or reuses what is done."""
@@ -31,7 +34,7 @@ def run(
     log = run_dir / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     try:
         with library_output_to(log, verbose) as person:
-            blessed, last_line = _watch(settings, person, fresh)
+            blessed, last_line = _watch(settings, person, fresh, override_blessing)
     except RunError as error:
         if verbose:
             raise
@@ -41,7 +44,7 @@ def run(
         sys.exit(NOT_BLESSED)
 
 
-def _watch(settings: config_module.Config, person: TextIO, fresh: bool) -> tuple[bool, str]:
+def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override_blessing: str) -> tuple[bool, str]:
     print_to = RunConsole(person, ["ExampleValidator"])
     print_to.say(f"segpipe {settings.name} → {shown(settings.output_path)}  (loading TFX …)")
     import logging
@@ -61,6 +64,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool) -> tuple
                 outcome.node, outcome.status, outcome.seconds, note
             ),
             fresh=fresh,
+            override_blessing=override_blessing,
         )
     verdict = "blessed" if finished.blessed else "NOT blessed"
     console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {shown(finished.report)}")

@@ -1,4 +1,7 @@
-"""Confusion counts per picture in, the pictures worth looking at out."""
+"""Counts per picture in, the pictures worth looking at out.
+
+Counts are int64 [N, 3, K]: right, true and predicted pixels of each class (`confusion.margins`).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,7 @@ def worst(counts: Counts, how_many: int) -> list[int]:
     """The pictures with the lowest mean IoU, worst first.
 
     Args:
-      counts: int64 [N, K, K], one confusion matrix per picture.
+      counts: of N pictures.
       how_many: at most.
 
     Returns:
@@ -25,7 +28,7 @@ def representative(counts: Counts, how_many: int) -> list[int]:
     """Pictures spread evenly over the ranking, so that a grid of them shows neither only luck nor only harm.
 
     Args:
-      counts: int64 [N, K, K], one confusion matrix per picture.
+      counts: of N pictures.
       how_many: at most.
 
     Returns:
@@ -40,20 +43,20 @@ def worst_of_class(counts: Counts, class_id: int, how_many: int) -> list[int]:
     """The pictures that lose the most pixels of one class: missed, or claimed in error.
 
     Args:
-      counts: int64 [N, K, K], one confusion matrix per picture.
+      counts: of N pictures.
       class_id: which class.
       how_many: at most.
 
     Returns:
       Positions in `counts`, the most pixels first; pictures without an error of the class are left out.
     """
-    hit = counts[:, class_id, class_id]
-    wrong = counts[:, class_id, :].sum(axis=1) + counts[:, :, class_id].sum(axis=1) - 2 * hit
+    right, true, predicted = np.moveaxis(counts[:, :, class_id], 1, 0)
+    wrong = true + predicted - 2 * right
     order = np.argsort(-wrong, kind="stable")
     return [int(i) for i in order[:how_many] if wrong[i] > 0]
 
 
 def _by_mean_iou(counts: Counts) -> list[int]:
-    score = confusion.mean_iou(counts)
+    score = confusion.mean_iou_of_margins(counts)
     order = np.argsort(score, kind="stable")  # NaN goes last.
     return [int(i) for i in order if not np.isnan(score[i])]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,16 +88,17 @@ def write(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     pq.write_table(pa.Table.from_pylist(list(rows), ROW), folder / f"{FILE_PREFIX}-00000-of-00001{FILE_SUFFIX}")
 
 
-def read(folder: Path) -> PictureTable:
-    """Reads what `write`, or a Beam pipeline in parts, has written to `folder`.
+def read(folder: Path | str) -> PictureTable:
+    """Reads what `write`, or a Beam pipeline in parts, has written to a folder or URL.
 
     Raises:
       RunError: there is no such file, or it holds no picture.
     """
-    files = sorted(folder.glob(f"{FILE_PREFIX}-*{FILE_SUFFIX}"))
+    filesystem, root = fsspec.core.url_to_fs(str(folder))
+    files = sorted(filesystem.glob(f"{root}/{FILE_PREFIX}-*{FILE_SUFFIX}"))
     if not files:
         raise RunError(f"{folder} holds no {FILE_PREFIX}-*{FILE_SUFFIX}; run the evaluation again.")
-    table = pa.concat_tables([pq.read_table(file, schema=ROW) for file in files]).sort_by("id")
+    table = pa.concat_tables([pq.read_table(file, schema=ROW, filesystem=filesystem) for file in files]).sort_by("id")
     if not len(table):
         raise RunError(f"the evaluation in {folder} has seen no picture; is the test split empty?")
     columns = table.to_pydict()

@@ -7,7 +7,8 @@ import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 from tensorflow_model_analysis import constants
 
-from segpipe.pipeline.metrics import CONFUSION
+from segpipe.evaluate import confusion
+from segpipe.pipeline.metrics import BOUNDARY, CALIBRATION, CONFUSION, OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,14 @@ class Scores:
 
     Attributes:
       confusion: int64 [K, K], row = truth, column = prediction.
+      boundary: int64 [3*K], as `evaluate/boundary.py` reads it.
+      calibration: int64 [3*BINS], as `evaluate/calibration.py` reads it.
       metrics: by name, as in {"mean_iou": 0.672, "class_iou/cat": 0.71}; NaN where there is nothing to judge.
     """
 
     confusion: NDArray[np.int64]
+    boundary: NDArray[np.int64]
+    calibration: NDArray[np.int64]
     metrics: dict[str, float]
 
 
@@ -33,16 +38,19 @@ def read(uri: str) -> tuple[Scores, Scores | None]:
       The candidate's scores, and the baseline's or None where there was no baseline.
     """
     [overall] = [row for row in tfma.load_metrics(uri) if not row.slice_key.single_slice_keys]
-    counts: dict[str, NDArray[np.int64]] = {}
+    counts: dict[str, dict[str, NDArray[np.int64]]] = {}
     metrics: dict[str, dict[str, float]] = {}
     for metric in overall.metric_keys_and_values:
         if metric.key.is_diff:
             continue
         model = metric.key.model_name or constants.CANDIDATE_KEY
-        if metric.key.name == CONFUSION:
-            array = metric.value.array_value
-            counts[model] = np.array(array.int64_values, np.int64).reshape(tuple(array.shape))
+        if metric.key.name in OUTPUTS:
+            values = np.array(metric.value.array_value.int64_values, np.int64)
+            counts.setdefault(model, {})[metric.key.name] = values
         elif metric.value.WhichOneof("type") == "double_value":
             metrics.setdefault(model, {})[metric.key.name] = metric.value.double_value.value
-    scores = {model: Scores(counts[model], metrics[model]) for model in counts}
+    scores = {
+        model: Scores(confusion.square(summed[CONFUSION]), summed[BOUNDARY], summed[CALIBRATION], metrics[model])
+        for model, summed in counts.items()
+    }
     return scores[constants.CANDIDATE_KEY], scores.get(constants.BASELINE_KEY)

@@ -3,20 +3,20 @@
 ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → Trainer → Resolver → Evaluator → Pusher.
 """
 
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base import base_node
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.pipeline import digest
+from segpipe.pipeline.evaluator import Evaluator
 from segpipe.pipeline.example_gen import picture_example_gen
 from segpipe.pipeline.example_validator import BlockingExampleValidator
-from segpipe.pipeline.metrics import eval_config
 from segpipe.pipeline.statistics import stats_options
 from segpipe.pipeline.targets import Target
 
@@ -24,30 +24,34 @@ PREPROCESSING_FN = "segpipe.pipeline.preprocessing.preprocessing_fn"
 RUN_FN = "segpipe.pipeline.training.run_fn"
 
 
-def build(config: Config, target: Target, enable_cache: bool = True) -> Pipeline:
+def build(config: Config, target: Target, enable_cache: bool = True, override_blessing: str = "") -> Pipeline:
     """Wires the graph for `config` to run at `target`.
 
     Args:
       config: the run.
       target: where it runs.
       enable_cache: reuse every component whose inputs, arguments and code are the same as in an earlier run.
+      override_blessing: why a person blesses the model whatever the gate says; empty when nobody does.
     """
+    nodes = _nodes(config, target, override_blessing)
+    for node in nodes:
+        if isinstance(node, BaseBeamComponent):  # Given to the pipeline, every other container would carry them too.
+            node.with_beam_pipeline_args(target.beam_pipeline_args)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=target.pipeline_root,
-        components=_nodes(config, target),
+        components=nodes,
         enable_cache=enable_cache,
         metadata_connection_config=target.metadata_connection,
-        beam_pipeline_args=target.beam_pipeline_args,
     )
 
 
-def _nodes(config: Config, target: Target) -> list[base_node.BaseNode]:
+def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_node.BaseNode]:
     example_gen = picture_example_gen(config).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 
     statistics_gen = StatisticsGen(examples=examples, stats_options=stats_options())
-    schema_gen = ImportSchemaGen(schema_file=str(config.resolve(config.data.schema_file)))
+    schema_gen = ImportSchemaGen(schema_file=config.locate(config.data.schema_file))
     validator = BlockingExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     ).with_id("ExampleValidator")
@@ -82,11 +86,12 @@ def _nodes(config: Config, target: Target) -> list[base_node.BaseNode]:
 
     baseline = target.baseline(candidate=trainer.outputs["model"])
     evaluator = Evaluator(
-        examples=examples,
-        example_splits=[schema.TEST],  # Never the split that selected the epoch.
+        examples=examples,  # Judged on split test alone: never on the split that selected the epoch.
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=eval_config(config, digest.code_digest("segpipe.pipeline.metrics")),
+        baseline_blessing=baseline.outputs["model_blessing"],
+        config=config,
+        override_blessing=override_blessing,
     )
     pusher = target.pusher(model=trainer.outputs["model"], model_blessing=evaluator.outputs["blessing"]).with_id(
         "Pusher"

@@ -1,12 +1,13 @@
-"""A config in, TFMA's EvalConfig out: metrics on the model's own int64 confusion counts, with the gate's thresholds.
+"""A config in, TFMA's EvalConfig out: metrics on the int64 counts that the model's own signature makes.
 
-The signature `from_examples` counts each picture's confusion in the graph; TFMA adds the counts up and each metric is
-one function of the sum. TFMA stops the candidate on floors and on the drop against the baseline; where there is no
-baseline TFX drops the change thresholds itself.
+The signature `from_examples` counts each picture in the graph; TFMA adds the counts up, by slice too, and each metric
+is one function of a sum. TFMA's own thresholds are set as well, so that its viewer agrees with the gate on them; what
+the gate asks beyond them is judged by `evaluate/gate.py`.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -17,148 +18,142 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from segpipe import schema
 from segpipe.config import Config
-from segpipe.evaluate import confusion
+from segpipe.evaluate import boundary, calibration, confusion
 
 Counts = NDArray[np.int64]
 
-CONFUSION = "confusion"
-"""The signature's output that is counted, and the metric that reports the sum of it."""
-
-MEASURES: dict[str, Callable[..., Any]] = {
-    "mean_iou": confusion.mean_iou,
-    "pixel_accuracy": confusion.pixel_accuracy,
-    "frequency_weighted_iou": confusion.frequency_weighted_iou,
-    "class_iou": confusion.class_iou,
-    "dice": confusion.dice,
-    CONFUSION: np.asarray,
-}
-"""Each a function of confusion counts [K, K]; class_iou and dice give one value per class."""
-
 SIGNATURE = "from_examples"
+CONFUSION = "confusion"
+BOUNDARY = "boundary"
+CALIBRATION = "calibration"
+OUTPUTS = (CONFUSION, BOUNDARY, CALIBRATION)
+"""What the signature counts; each is also reported as it is, summed."""
 
 
-def eval_config(config: Config, code_digest: str) -> config_pb2.EvalConfig:
-    """Builds what the Evaluator component is told.
+@dataclass(frozen=True)
+class Measure:
+    """A function of one summed output [C]; it gives a number, one number per class, or the counts themselves."""
+
+    output: str
+    of: Callable[[Counts], Any]
+
+
+MEASURES = {
+    "mean_iou": Measure(CONFUSION, lambda counts: confusion.mean_iou(confusion.square(counts))),
+    "pixel_accuracy": Measure(CONFUSION, lambda counts: confusion.pixel_accuracy(confusion.square(counts))),
+    "frequency_weighted_iou": Measure(
+        CONFUSION, lambda counts: confusion.frequency_weighted_iou(confusion.square(counts))
+    ),
+    "class_iou": Measure(CONFUSION, lambda counts: confusion.class_iou(confusion.square(counts))),
+    "dice": Measure(CONFUSION, lambda counts: confusion.dice(confusion.square(counts))),
+    "mean_boundary_iou": Measure(BOUNDARY, boundary.mean_boundary_iou),
+    "class_boundary_iou": Measure(BOUNDARY, boundary.class_boundary_iou),
+    "calibration_error": Measure(CALIBRATION, calibration.expected_calibration_error),
+    **{output: Measure(output, np.asarray) for output in OUTPUTS},
+}
+
+_OF_THE_WHOLE = ("pixel_accuracy", "frequency_weighted_iou", "mean_boundary_iou", "calibration_error", *OUTPUTS)
+
+
+def eval_config(config: Config, slicings: Sequence[str] = ()) -> config_pb2.EvalConfig:
+    """Builds what TFMA is told.
 
     Args:
       config: the run's classes and gate.
-      code_digest: of the code that counts and judges; TFX reuses a cached evaluation only while it stays the same.
+      slicings: attributes of the pictures by whose value to slice.
 
     Returns:
-      One model spec, to which TFX adds the baseline where there is one; the metrics `mean_iou`, `pixel_accuracy`,
-      `frequency_weighted_iou`, `class_iou/<class>` and `dice/<class>` for every class, and the summed `confusion`.
+      One model spec, to which TFMA's defaults add the baseline where there is one; the metrics `mean_iou`,
+      `pixel_accuracy`, `frequency_weighted_iou`, `mean_boundary_iou` and `calibration_error`; `class_iou/<class>`,
+      `dice/<class>` and `class_boundary_iou/<class>` for every class; and the summed counts.
     """
     gate = config.gate
-    per_class = [
-        _metric(f"{measure}/{name}", measure, code_digest, class_id=class_id, floor=floors.get(name))
-        for measure, floors in (("class_iou", gate.min_class_iou), ("dice", {}))
-        for class_id, name in enumerate(config.data.classes)
-    ]
+    metrics = [_metric("mean_iou", "mean_iou", floor=gate.min_mean_iou, max_drop=gate.max_mean_iou_drop)]
+    metrics += [_metric(measure, measure) for measure in _OF_THE_WHOLE]
+    for measure, floors in (("class_iou", gate.min_class_iou), ("dice", {}), ("class_boundary_iou", {})):
+        metrics += [
+            _metric(f"{measure}/{name}", measure, class_id, floors.get(name))
+            for class_id, name in enumerate(config.data.classes)
+        ]
     return config_pb2.EvalConfig(
         # Without a model type TFMA loads the SavedModel once more, as a Keras model, only to find out what it is.
-        # The id stands in for a label, which TFMA asks for; the truth is already in the counts.
-        model_specs=[
-            config_pb2.ModelSpec(
-                signature_name=SIGNATURE, model_type=constants.TF_GENERIC, prediction_key=CONFUSION, label_key=schema.ID
-            )
+        model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, model_type=constants.TF_GENERIC)],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[slicing]) for slicing in slicings),
         ],
-        slicing_specs=[config_pb2.SlicingSpec()],
-        metrics_specs=[
-            config_pb2.MetricsSpec(
-                metrics=[
-                    _metric(
-                        "mean_iou", "mean_iou", code_digest, floor=gate.min_mean_iou, max_drop=gate.max_mean_iou_drop
-                    ),
-                    *(
-                        _metric(name, name, code_digest)
-                        for name in ("pixel_accuracy", "frequency_weighted_iou", CONFUSION)
-                    ),
-                    *per_class,
-                ]
-            )
-        ],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )
 
 
 def _metric(
-    name: str,
-    measure: str,
-    code_digest: str,
-    class_id: int | None = None,
-    floor: float | None = None,
-    max_drop: float | None = None,
+    name: str, measure: str, class_id: int | None = None, floor: float | None = None, max_drop: float | None = None
 ) -> config_pb2.MetricConfig:
-    settings = {"name": name, "measure": measure, "class_id": class_id, "code_digest": code_digest}
     threshold = config_pb2.MetricThreshold()
     if floor is not None:
         threshold.value_threshold.lower_bound.value = floor
     if max_drop is not None:
         threshold.change_threshold.direction = config_pb2.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -max_drop
-    judged = floor is not None or max_drop is not None
+    # A plain threshold would hold for every slice; the empty slicing spec means the whole.
+    whole = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold)
     return config_pb2.MetricConfig(
         class_name=SegmentationMetric.__name__,
         module=SegmentationMetric.__module__,
-        config=json.dumps(settings, sort_keys=True),
-        threshold=threshold if judged else None,
+        config=json.dumps({"name": name, "measure": measure, "class_id": class_id}),
+        per_slice_thresholds=[whole] if floor is not None or max_drop is not None else [],
     )
 
 
 class SegmentationMetric(tfma.metrics.Metric):
-    """One number of the summed confusion counts; all of them share one sum."""
+    """One number of a summed output; all metrics of an output share one sum."""
 
-    def __init__(self, name: str, measure: str, class_id: int | None = None, code_digest: str = ""):
+    def __init__(self, name: str, measure: str, class_id: int | None = None):
         """Names the metric.
 
         Args:
           name: as it appears in TFMA's results.
           measure: a key of MEASURES.
           class_id: which class, for a measure that has a value for each.
-          code_digest: unused here; it makes an evaluation by other code another evaluation.
         """
         super().__init__(
-            tfma.metrics.merge_per_key_computations(_computations),
-            name=name,
-            measure=measure,
-            class_id=class_id,
-            code_digest=code_digest,
+            tfma.metrics.merge_per_key_computations(_computations), name=name, measure=measure, class_id=class_id
         )
 
 
 def _computations(
-    name: str, measure: str, class_id: int | None, code_digest: str, model_name: str = "", output_name: str = ""
+    name: str, measure: str, class_id: int | None, model_name: str = "", output_name: str = ""
 ) -> list[Any]:
-    del code_digest
-    total = metric_types.MetricKey(name="_confusion", model_name=model_name, output_name=output_name)
+    output = MEASURES[measure].output
+    total = metric_types.MetricKey(name=f"_{output}", model_name=model_name, output_name=output_name)
     key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
 
     def result(metrics: dict[Any, Any]) -> dict[Any, Any]:
-        values = MEASURES[measure](metrics[total])
-        value = values if class_id is None else values[class_id]
-        return {key: value if measure == CONFUSION else float(value)}
+        values = MEASURES[measure].of(metrics[total])
+        if measure in OUTPUTS:
+            return {key: values}
+        return {key: float(values if class_id is None else values[class_id])}
 
     return [
-        metric_types.MetricComputation(keys=[total], preprocessors=None, combiner=_SumConfusion(total)),
+        metric_types.MetricComputation(keys=[total], preprocessors=None, combiner=_Sum(total, output)),
         metric_types.DerivedMetricComputation(keys=[key], result=result),
     ]
 
 
-class _SumConfusion(beam.CombineFn):
-    """Adds the pictures' confusion counts up in int64, which stays exact where TFMA's own float32 does not."""
+class _Sum(beam.CombineFn):
+    """Adds an output of the pictures up in int64, which stays exact where TFMA's own float32 does not."""
 
-    def __init__(self, key: metric_types.MetricKey):
+    def __init__(self, key: metric_types.MetricKey, output: str):
         self._key = key
+        self._output = output
 
     def create_accumulator(self) -> Counts:
         return np.zeros((), np.int64)
 
     def add_input(self, total: Counts, element: metric_types.StandardMetricInputs) -> Counts:
         predictions = element.get_predictions(self._key.model_name, self._key.output_name)
-        # TFMA unwraps a signature's only output and keeps the names of several.
-        flat = predictions[CONFUSION] if isinstance(predictions, dict) else predictions
-        return total + confusion.square(np.asarray(flat).reshape(-1))
+        return total + np.asarray(predictions[self._output]).reshape(-1)
 
     def merge_accumulators(self, totals: Iterable[Counts]) -> Counts:
         return sum(totals, self.create_accumulator())

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from tfx.utils import path_utils
 
 from segpipe import atomic, schema
 from segpipe.config import Config
-from segpipe.evaluate import gate
-from segpipe.evaluate.report import Component, Report, write_report
-from segpipe.pipeline import evaluation, lineage, pictures
+from segpipe.evaluate import bootstrap, examples, gallery, gate, inference, slices
+from segpipe.evaluate import table as picture_table
+from segpipe.evaluate.page import write_report
+from segpipe.evaluate.report import Component, Report, Scores, Statistic
+from segpipe.pipeline import evaluation, lineage
+from segpipe.pipeline.evaluator import VERDICT_FILE
 from segpipe.pipeline.example_gen import ACCOUNT
 from segpipe.pipeline.local import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, LocalTarget
@@ -41,8 +45,7 @@ def write(
     pushed = _pushed(by_node["Pusher"])
     account = _account(by_node["ExampleGen"])
     candidate, champion = evaluation.read(evaluated)
-    evidence = gate.Evidence(config.data.classes, candidate.confusion, champion.confusion if champion else None)
-    verdict = gate.judge(config.gate, evidence)
+    verdict = gate.Verdict.from_json(Path(evaluated, VERDICT_FILE).read_text(encoding="utf-8"))
     summary = {
         **_frame(config, outcomes, started_s),
         "metrics": {
@@ -51,6 +54,8 @@ def write(
         },
         "blessed": blessed,
         "reasons": verdict.reasons,
+        "override": verdict.override,
+        "rules": [asdict(rule) for rule in verdict.rules],
         "pushed": [str(pushed)] if pushed else [],
         "pictures": account["counts"],
         "quarantined": account["bad"],
@@ -120,21 +125,30 @@ def _write_report(
     champion: evaluation.Scores | None,
     path: Path,
 ) -> None:
-    model_dir = Path(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
-    test_files = sorted(map(str, Path(by_node["ExampleGen"]["examples"].uri, f"Split-{schema.TEST}").glob("*.gz")))
-    worst, typical = pictures.choose(model_dir, test_files, config.data.image_size)
+    counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
+    table = picture_table.read(by_node["Evaluator"]["evaluation"].uri)
+    test_files = examples.shards([f"{by_node['ExampleGen']['examples'].uri}/Split-{schema.TEST}"])
+    shown = gallery.choose(counter, test_files, table)
     truth_pixels = candidate.confusion.sum(axis=1)
     report = Report(
         name=config.name,
         when=summary["started"].replace("T", " ")[:16],
         verdict=verdict,
         classes=config.data.classes,
-        confusion=candidate.confusion,
-        champion_confusion=champion.confusion if champion else None,
-        worst=worst,
-        typical=typical,
+        image_size=config.data.image_size,
+        candidate=_counts(candidate),
+        champion=_counts(champion) if champion else None,
+        intervals=bootstrap.intervals(
+            table.candidate, table.champion, config.gate.confidence, config.gate.bootstrap_resamples
+        ),
+        confidence=config.gate.confidence,
+        slices=slices.score(table, config.evaluate.min_slice_pictures),
+        worst=shown.worst,
+        typical=shown.typical,
+        by_class=shown.by_class,
         splits=summary["pictures"],
         class_balance={schema.TEST: (truth_pixels / max(truth_pixels.sum(), 1)).tolist()},
+        statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
         quarantined=list(summary["quarantined"].items()),
         history=_history(by_node["Trainer"]),
         components=[Component(name, **component) for name, component in summary["components"].items()],
@@ -143,6 +157,23 @@ def _write_report(
         versions=summary["versions"],
     )
     write_report(report, path)
+
+
+def _counts(scores: evaluation.Scores) -> Scores:
+    return Scores(scores.confusion, scores.boundary, scores.calibration)
+
+
+def _statistic_rows(uri: str) -> list[Statistic]:
+    """The numbers of the pictures by split: those of the data contract that are one number per picture."""
+    rows = []
+    for split in schema.SPLITS:
+        for feature in _statistics(uri, split).features:
+            name, numbers = feature.path.step[0], feature.num_stats
+            if name in schema.IMAGE_STATISTICS:
+                rows.append(
+                    Statistic(name, split, numbers.mean, numbers.std_dev, numbers.min, numbers.median, numbers.max)
+                )
+    return sorted(rows, key=lambda row: row.feature)
 
 
 def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dict[str, Any]:

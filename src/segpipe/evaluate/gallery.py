@@ -1,0 +1,85 @@
+"""A model, its test Examples and their counts in, the few pictures out that the report shows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import tensorflow as tf
+
+from segpipe import schema
+from segpipe.evaluate import confusion, examples, samples
+from segpipe.evaluate.inference import Counter
+from segpipe.evaluate.report import Sample
+from segpipe.evaluate.table import PictureTable
+from segpipe.ingest import example
+from segpipe.preprocess import pictures
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What to look at.
+
+    Attributes:
+      worst: the lowest mean IoU first.
+      typical: from the best to the worst.
+      by_class: of each class, those that lose the most of its pixels; classes without an error are left out.
+    """
+
+    worst: Sequence[Sample] = ()
+    typical: Sequence[Sample] = ()
+    by_class: dict[str, Sequence[Sample]] = field(default_factory=dict)
+
+
+def choose(
+    model: Counter, shards: Iterable[str], table: PictureTable, how_many: int = 8, of_each_class: int = 2
+) -> Gallery:
+    """Finds the pictures worth a look and predicts those alone; memory holds the chosen ones.
+
+    Args:
+      model: that counted.
+      shards: TFRecord files of the Examples in `table`.
+      table: the counts.
+      how_many: worst and typical pictures, of each.
+      of_each_class: pictures of each class; at most eight classes, those with the lowest IoU.
+    """
+    iou = confusion.class_iou_of_margins(table.candidate.sum(axis=0))
+    weakest = sorted(range(len(model.classes)), key=lambda class_id: iou[class_id])[:8]
+    worst = samples.worst(table.candidate, how_many)
+    typical = samples.representative(table.candidate, how_many)
+    by_class = {
+        model.classes[class_id]: samples.worst_of_class(table.candidate, class_id, of_each_class)
+        for class_id in sorted(weakest)
+    }
+    scores = confusion.mean_iou_of_margins(table.candidate)
+    wanted = {table.ids[i]: float(scores[i]) for i in chain(worst, typical, *by_class.values())}
+    shown = _samples(model, shards, wanted)
+
+    def of(positions: list[int]) -> list[Sample]:
+        return [shown[table.ids[i]] for i in positions]
+
+    return Gallery(of(worst), of(typical), {name: of(chosen) for name, chosen in by_class.items() if chosen})
+
+
+def _samples(model: Counter, shards: Iterable[str], scores: dict[str, float]) -> dict[str, Sample]:
+    found = {}
+    for shard in shards:
+        for serialized in examples.read(shard):
+            features = example.decode(serialized)
+            picture_id = features[schema.ID][0].decode("utf-8", "replace")
+            if picture_id in scores:
+                image, mask = features[schema.IMAGE][0], features[schema.MASK][0]
+                found[picture_id] = _sample(model, picture_id, image, mask, scores[picture_id])
+            if len(found) == len(scores):
+                return found
+    return found
+
+
+def _sample(model: Counter, picture_id: str, image: bytes, mask: bytes, mean_iou: float) -> Sample:
+    size = model.image_size
+    return Sample(
+        id=picture_id,
+        image=pictures.resize_image(pictures.decode_image(image), size).numpy(),
+        truth=pictures.resize_mask(pictures.decode_mask(mask), size).numpy(),
+        prediction=model.signatures["serving_default"](image_bytes=tf.constant([image]))["mask"].numpy()[0],
+        mean_iou=mean_iou,
+    )
