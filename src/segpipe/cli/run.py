@@ -69,6 +69,6 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
     verdict = "blessed" if finished.blessed else "NOT blessed"
     console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {shown(finished.report)}")
     if not finished.blessed or finished.pushed is None:
-        return False, f"Not pushed: {'; '.join(finished.summary['reasons'])}. See {shown(finished.report)}"
+        return False, f"Not pushed: {' '.join(finished.summary['reasons'])} See {shown(finished.report)}"
     pushed = shown(finished.pushed)
     return True, f"Model: {pushed} . Next: segpipe predict {pushed} IMAGE -o masks/"
