@@ -32,7 +32,7 @@ def summary(
         "blessed": blessed,
         "reasons": list(reasons),
         "pushed": ["/work/serving/1"] if blessed else [],
-        "pictures": {"train": 600, "eval": 140, "test": 142},
+        "pictures": {"test": 142, "train": 600, "eval": 140},
         "report": "/work/report/index.html",
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe.errors import DataError
+from segpipe.schema import SPLITS
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read(path: Path) -> Summary:
                 for name, component in raw["components"].items()
                 if component["status"] == "done"
             },
-            pictures=raw.get("pictures") or {},
+            pictures={split: raw["pictures"][split] for split in SPLITS if split in (raw.get("pictures") or {})},
             report=Path(raw["report"]) if raw.get("report") else None,
         )
     except FileNotFoundError:
