@@ -147,7 +147,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["score"] = lambda value: "–" if value is None or np.isnan(value) else f"{value:.3f}"
-    environment.filters["signed"] = lambda value: "–" if value is None or np.isnan(value) else f"{value:+.3f}"
-    environment.filters["percent"] = lambda value: "–" if value is None or np.isnan(value) else f"{100 * value:.1f} %"
+    environment.filters["score"] = lambda value: _number(value, "{:.3f}")
+    environment.filters["signed"] = lambda value: _number(value, "{:+.3f}")
+    environment.filters["percent"] = lambda value: _number(None if value is None else 100 * value, "{:.1f} %")
     return environment
+
+
+def _number(value: float | None, form: str) -> str:
+    if value is None or np.isnan(value):
+        return "–"
+    return form.format(round(value, 3) + 0.0)  # Without the zero, "-0.000" appears.
