@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from segpipe.cli import ci, doctor, init, prepare, run, runs
+from segpipe.cli import app as app_verb
+from segpipe.cli import ci, doctor, init, predict, prepare, run, runs, serve
 from segpipe.errors import SegpipeError, UserError
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app.command("init")(init.init)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("runs")(runs.runs)
+app.command("predict")(predict.predict)
+app.command("serve")(serve.serve)
+app.command("app")(app_verb.app)
 app.command("doctor")(doctor.doctor)
 app.add_typer(ci.app, name="ci")
 
