@@ -58,7 +58,7 @@ def test_an_equal_model_is_no_worse():
 @pytest.mark.parametrize(
     ("interval", "blessed", "words"),
     [
-        (Interval(0.01, -0.02, 0.04), True, "does not reach below -0.050"),
+        (Interval(0.01, -0.02, 0.04), True, "does not reach more than 0.050 below zero"),
         (Interval(0.01, -0.09, 0.11), False, "too small to tell; add test pictures"),
         (Interval(-0.07, -0.09, -0.05), False, "the champion is better"),
     ],

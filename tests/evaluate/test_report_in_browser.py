@@ -28,7 +28,8 @@ LOW_CONTRAST = """() => {
   for (const element of document.querySelectorAll("body *:not(svg *):not(script):not(style)")) {
     const text = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent.trim()).join("");
     if (!text || !element.checkVisibility()) continue;
-    const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))].sort((x, y) => y - x);
+    const ink = luminance(parse(getComputedStyle(element).color));
+    const [a, b] = [ink, luminance(behind(element))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) bad.push(`${text.slice(0, 30)}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
   }
   return bad;

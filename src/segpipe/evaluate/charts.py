@@ -71,6 +71,7 @@ def curve(history: Sequence[Mapping[str, Any]], title: str, keys: tuple[str, str
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         axes.legend()
         return _svg(figure, f"curve-{keys[0]}", f"{title} over {len(history)} epochs")
 

@@ -160,7 +160,7 @@ def _against_champion(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
     sentence = (
         f"mean IoU is {gain:+.3f} from the champion's: {words} the margin of {gate.max_mean_iou_drop:.3f} allows."
     )
-    yield Rule(name, gain, 0.0 - gate.max_mean_iou_drop, passed, sentence)
+    yield Rule(name, gain, -gate.max_mean_iou_drop, passed, sentence)
     if evidence.difference is not None:
         yield _sure_enough(gate, evidence.difference)
 
@@ -168,18 +168,17 @@ def _against_champion(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
 def _sure_enough(gate: Gate, difference: Interval) -> Rule:
     passed = difference.low >= -gate.max_plausible_drop
     interval = f"{100 * gate.confidence:g} % interval of the difference {difference.low:+.3f} … {difference.high:+.3f}"
+    margin = f"more than {gate.max_plausible_drop:.3f} below zero"
     if passed:
-        sentence = f"The {interval} does not reach below {0 - gate.max_plausible_drop:.3f}."
+        sentence = f"The {interval} does not reach {margin}."
     elif difference.high < 0:
         sentence = f"The {interval} lies below zero: the champion is better."
     else:
         sentence = (
-            f"The {interval} reaches below {0 - gate.max_plausible_drop:.3f}: the test split is too small to tell; "
+            f"The {interval} reaches {margin}: the test split is too small to tell; "
             "add test pictures or raise gate.max_plausible_drop."
         )
-    return Rule(
-        "difference to the champion, lower bound", difference.low, 0.0 - gate.max_plausible_drop, passed, sentence
-    )
+    return Rule("difference to the champion, lower bound", difference.low, -gate.max_plausible_drop, passed, sentence)
 
 
 def _budgets(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
