@@ -253,14 +253,21 @@ class Data(_Section):
 
 
 class Model(_Section):
-    """Which network, how large, and where its weights start.
+    """Which network, how large, and where its weights start; docs/models.md lists the choices.
 
-    `weights` is "imagenet" (Keras downloads them), "none" (random), or the path or URL of a weights file.
-    `width` is MobileNetV2's multiplier (alpha); `decoder_filters` go from the deepest level up.
+    Attributes:
+      architecture: unet_mobilenetv2, deeplabv3plus or segformer.
+      weights: "imagenet" (Keras downloads them), "none" (random), "preset:NAME" of Keras Hub, a file, or a URL that
+        ends in "#sha256=HEX".
+      accept_licence: name of the licence of a preset that restricts its use.
+      width: MobileNetV2's multiplier (alpha).
+      decoder_filters: of the U-Net, from the deepest level up.
+      size: of SegFormer.
     """
 
     architecture: str = "unet_mobilenetv2"
     weights: str = "imagenet"
+    accept_licence: str = ""
     width: Literal[0.35, 0.5, 0.75, 1.0, 1.3, 1.4] = 1.0
     decoder_filters: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=4, max_length=4)] = (
         512,
@@ -268,6 +275,7 @@ class Model(_Section):
         128,
         64,
     )
+    size: Literal["b0", "b1", "b2", "b3", "b4", "b5"] = "b0"
 
 
 class Train(_Section):
@@ -503,6 +511,42 @@ class Vertex(_Section):
     endpoint: Endpoint = Endpoint()
 
 
+class Watch(_Section):
+    """When the deployed model counts as drifted or degraded, and how often it may be trained anew by itself.
+
+    Attributes:
+      window_days: how far back answered requests are looked at.
+      min_pictures: fewer in the window give no verdict on drift.
+      min_labels: fewer labelled requests give no verdict on accuracy.
+      false_alarm_rate: wanted chance per look that an unchanged world is called drifted.
+      max_mean_iou_drop: allowed below the test split's mean IoU before the model counts as degraded.
+      cool_down_hours: between two starts of retraining.
+      max_per_week: starts of retraining in any seven days.
+    """
+
+    window_days: Annotated[float, Field(gt=0)] = 7.0
+    min_pictures: Annotated[int, Field(ge=10)] = 30
+    min_labels: Annotated[int, Field(ge=5)] = 20
+    false_alarm_rate: Annotated[float, Field(gt=0.0, le=0.2)] = 0.01
+    max_mean_iou_drop: Fraction = 0.02
+    cool_down_hours: Annotated[float, Field(ge=0)] = 24.0
+    max_per_week: Annotated[int, Field(ge=1)] = 3
+
+
+class Drill(_Section):
+    """What `segpipe drill` does to the data, and with which networks it answers.
+
+    Attributes:
+      corruptions: what happens to the pictures of the second span, one drawn for each picture; docs/drill.md has all.
+      severity: of the corruptions, from 1 (slight) to 5 (severe).
+      architectures: networks to retrain with, in this order; the run's own first where it is left out.
+    """
+
+    corruptions: Annotated[tuple[str, ...], Field(min_length=1)] = ("noise", "blur", "fog", "jpeg", "brightness")
+    severity: Annotated[int, Field(ge=1, le=5)] = 4
+    architectures: tuple[str, ...] = ()
+
+
 class Config(_Section):
     """One run. `name` names its folder; `directory` is where relative paths start (the TOML file's folder)."""
 
@@ -519,6 +563,8 @@ class Config(_Section):
     hub: Hub = Hub()
     dataflow: Dataflow = Dataflow()
     vertex: Vertex = Vertex()
+    watch: Watch = Watch()
+    drill: Drill = Drill()
     directory: Path = Path()
 
     @model_validator(mode="after")

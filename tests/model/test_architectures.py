@@ -5,7 +5,11 @@ import pytest
 from segpipe import config, model
 from segpipe.errors import ConfigError
 
-SMALL = {"unet_mobilenetv2": config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8))}
+SMALL = {
+    "unet_mobilenetv2": config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8)),
+    "deeplabv3plus": config.Model(architecture="deeplabv3plus", weights="none", width=0.35),
+    "segformer": config.Model(architecture="segformer", weights="none", size="b0"),
+}
 
 
 @pytest.fixture(params=SMALL)

@@ -5,13 +5,17 @@ from pathlib import Path
 
 from segpipe import config
 from segpipe.errors import ConfigError
+from segpipe.model.deeplabv3plus import deeplabv3plus
 from segpipe.model.network import Network
+from segpipe.model.segformer import segformer
 from segpipe.model.unet_mobilenetv2 import unet_mobilenetv2
 
 Architecture = Callable[[config.Model, int, int, Path], Network]
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet_mobilenetv2": unet_mobilenetv2,
+    "deeplabv3plus": deeplabv3plus,
+    "segformer": segformer,
 }
 
 

@@ -20,6 +20,11 @@ class Network:
     pretrained: tuple[keras.Variable, ...] = ()
 
 
+def sublayers(layer: keras.Layer) -> list[keras.Layer]:
+    """Every layer inside a layer, however deep."""
+    return list(layer._flatten_layers(include_self=False))
+
+
 def prepare_encoder(layers: Iterable[keras.Layer], pretrained: bool) -> None:
     """Makes batch normalization fit for training on a small data set.
 

@@ -1,0 +1,44 @@
+"""Width, size and the name of its weights in, a MobileNetV2 encoder out.
+
+Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
+"""
+
+from pathlib import Path
+
+import keras
+
+from segpipe import config
+from segpipe.errors import ConfigError
+from segpipe.model import weights
+from segpipe.model.normalization import with_fused_normalization
+
+LEVELS = {
+    "P1": "block_1_expand_relu",
+    "P2": "block_3_expand_relu",
+    "P3": "block_6_expand_relu",
+    "P4": "block_13_expand_relu",
+    "P5": "block_16_project",
+}
+"""The layer whose output is the last at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side."""
+
+
+def mobilenetv2(model: config.Model, image_size: int, directory: Path) -> keras.Model:
+    """Builds the encoder, without its top, with the weights that `model.weights` names.
+
+    Raises:
+      ConfigError: the weights cannot be had or do not fit.
+    """
+    shape = (image_size, image_size, 3)
+    if model.weights == weights.IMAGENET:
+        try:
+            encoder = keras.applications.MobileNetV2(shape, alpha=model.width, include_top=False, weights="imagenet")
+        except Exception as error:  # Keras raises a bare Exception when the download fails.
+            raise ConfigError(
+                f'model.weights = "imagenet": Keras cannot download MobileNetV2 ({error}); {weights.INSTEAD}'
+            ) from error
+        return with_fused_normalization(encoder)
+    encoder = keras.applications.MobileNetV2(shape, alpha=model.width, include_top=False, weights=None)
+    if model.weights != weights.NONE:
+        path = weights.fetch(model.weights, directory)
+        weights.load(encoder, path, f"MobileNetV2 of width {model.width:g} without its top")
+    return with_fused_normalization(encoder)

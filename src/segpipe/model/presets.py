@@ -1,0 +1,42 @@
+"""The name of a Keras Hub preset in, the preset's backbone out, once its licence is accepted."""
+
+from typing import Any
+
+from segpipe import config
+from segpipe.errors import ConfigError
+from segpipe.model import weights
+
+PREFIX = "preset:"
+
+NVIDIA = "nvidia-source-code-license"
+"""https://github.com/NVlabs/SegFormer/blob/master/LICENSE: research and evaluation only, no commercial use."""
+
+
+def licence(name: str) -> str | None:
+    """The licence that a preset's user has to accept by name; None for Apache-2.0 and the like."""
+    return NVIDIA if name.startswith(("mit_", "segformer_")) else None
+
+
+def load(model: config.Model, backbone: Any, **settings: Any) -> Any:
+    """Loads the preset that `model.weights` names after "preset:".
+
+    Args:
+      model: `accept_licence` must name the preset's licence if that restricts use.
+      backbone: the Keras Hub class, such as keras_hub.models.MiTBackbone.
+      **settings: what to change in the preset, such as image_shape.
+
+    Raises:
+      ConfigError: the licence is not accepted, or there is no such preset here or for download.
+    """
+    name = model.weights.removeprefix(PREFIX)
+    needed = licence(name)
+    if needed and model.accept_licence != needed:
+        raise ConfigError(
+            f"the weights {name} are NVIDIA's and for non-commercial use only; if that is yours, set "
+            f'model.accept_licence = "{needed}".'
+        )
+    try:
+        return backbone.from_preset(name, **settings)
+    except Exception as error:  # Keras Hub raises what its download clients raise.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"model.weights: cannot load the preset {name} ({reason}); {weights.INSTEAD}") from error
