@@ -68,7 +68,7 @@ def test_a_new_floor_judges_again_and_trains_nothing(finished):
     assert refused.returncode == 3, refused.stderr
     assert rerun(finished) == ["Evaluator", "Pusher"]
     assert finished.summary()["blessed"] is False
-    assert "mean_iou" in finished.summary()["reasons"][0]
+    assert "mean IoU" in finished.summary()["reasons"][0]
     assert "0.99" in refused.stdout
 
 
