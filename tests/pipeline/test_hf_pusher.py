@@ -77,8 +77,8 @@ def test_publishes_and_says_so_on_the_artifact(tmp_path, model_uri: str, loopbac
     run = Run(tmp_path, model_uri, endpoint=loopback.endpoint, card={"license": "mit", "dataset_name": "Shapes"})
     run.run()
     repo = loopback.repo("me/pets")
-    [model] = run.store().get_artifacts_by_type("Model")
-    version = f"v{model.create_time_since_epoch // 1000}"
+    [blessing] = run.store().get_artifacts_by_type("ModelBlessing")
+    version = f"v{blessing.create_time_since_epoch // 1000}"
     pushed = run.pushed()
     assert {key: pushed[key] for key in pushed if key not in ("state", "producer_component", "is_external")} == {
         "pushed": 1,

@@ -62,10 +62,11 @@ class Executor(base_executor.BaseExecutor):
 
             card = {**measured(evaluations[0].uri), **card}
         owner, name = exec_properties["username"], exec_properties["repo_name"]
-        with _local(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))) as folder:
+        uri = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+        with _local(uri) as folder:
             plan = assemble(
                 folder,
-                _made_at_s(model),
+                _decided_at_s(artifact_utils.get_single_instance(blessings) if blessings else model, uri),
                 f"{owner}/{name}",
                 card,
                 space=_space(json.loads(exec_properties["space_config"]), owner, name),
@@ -118,7 +119,7 @@ class HFPusher(base_component.BaseComponent):
         endpoint: str = HUB,
         directory: str = "",
     ):
-        """Publishes `model` as `username`/`repo_name`, on a branch named from the time at which the model was made.
+        """Publishes `model` as `username`/`repo_name`, on a branch named from the time of its blessing.
 
         Args:
           username: user or organisation on the Hub.
@@ -210,18 +211,20 @@ def _local(uri: str) -> Iterator[Path]:
         yield copy
 
 
-def _made_at_s(model: types.Artifact) -> int:
-    """Unix time in seconds at which the model was made, the same at every try.
+def _decided_at_s(deciding: types.Artifact, saved_model: str) -> int:
+    """Unix time in seconds of the blessing (of the model, where nobody judges it): the same at every try.
 
-    ML Metadata knows it; on Vertex, which hands over no such time, the SavedModel's own file does.
+    It also names the version in the serving folder. ML Metadata knows it; Vertex hands over no such time, and the
+    SavedModel's own file stands in.
     """
-    milliseconds = model.mlmd_artifact.create_time_since_epoch
-    if milliseconds:
-        return milliseconds // 1000
+    milliseconds = deciding.mlmd_artifact.create_time_since_epoch
+    return milliseconds // 1000 if milliseconds else _modified_at_s(f"{saved_model}/saved_model.pb")
+
+
+def _modified_at_s(path: str) -> int:
     import tensorflow as tf
 
-    path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    return tf.io.gfile.stat(f"{path}/saved_model.pb").mtime_nsec // 1_000_000_000
+    return tf.io.gfile.stat(path).mtime_nsec // 1_000_000_000
 
 
 def _space(space_config: Mapping[str, Any] | None, owner: str, model_name: str) -> SpacePlan | None:
