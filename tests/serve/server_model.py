@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from segpipe.evaluate.counts import evaluation_outputs
 from segpipe.preprocess import pictures
 
 SIZE = 32
@@ -30,7 +31,15 @@ def save(folder: Path, version: int, channel_order: tuple[int, int, int] = (0, 1
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
         def from_examples(self, examples):
-            return {"length": tf.strings.length(examples)}
+            stored = tf.io.parse_example(
+                examples, {name: tf.io.FixedLenFeature([], tf.string) for name in ("image", "mask")}
+            )
+            images = tf.gather(pictures.images_to_inputs(stored["image"], SIZE), channel_order, axis=-1)
+            return evaluation_outputs(pictures.masks_to_targets(stored["mask"], SIZE), images)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
+        def length(self, texts):
+            return {"length": tf.strings.length(texts)}
 
     module = Strongest()
     path = folder / str(version)
@@ -38,7 +47,7 @@ def save(folder: Path, version: int, channel_order: tuple[int, int, int] = (0, 1
     tf.saved_model.save(
         module,
         str(aside),
-        signatures={"serving_default": module.serving_default, "from_examples": module.from_examples},
+        signatures={name: getattr(module, name) for name in ("serving_default", "from_examples", "length")},
     )
     card = aside / "assets.extra" / "segpipe.json"
     card.parent.mkdir()

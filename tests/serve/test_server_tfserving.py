@@ -46,7 +46,7 @@ def test_column_format_answers_with_outputs(address):
 
 
 def test_another_signature_takes_any_bytes_and_a_single_output_comes_without_its_name(address):
-    answer = predict(address, {"signature_name": "from_examples", "instances": [b64(b"abc"), b64(b"")]})
+    answer = predict(address, {"signature_name": "length", "instances": [b64(b"abc"), b64(b"")]})
     assert answer.json() == {"predictions": [3, 0]}
 
 
@@ -117,7 +117,7 @@ def bomb() -> bytes:
         ({"instances": [b64(picture(RED, (8, 8)))] * 17}, 400, "17 instances; this server takes 16"),
         ({"instances": [], "inputs": []}, 400, "not both"),
         ({}, 400, "not none"),
-        ({"signature_name": "classify", "instances": [b64(b"")]}, 400, "has from_examples, serving_default"),
+        ({"signature_name": "classify", "instances": [b64(b"")]}, 400, "has from_examples, length, serving_default"),
         ({"signature_name": 3, "instances": [b64(b"")]}, 400, "must be a string"),
         ([1], 400, "must be a JSON object, got a list"),
     ],

@@ -1,0 +1,86 @@
+"""What a look at a window found in, one self-contained HTML page with the trends out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jinja2
+import numpy as np
+
+from segpipe.serve.kept import Kept
+from segpipe.watch import features
+from segpipe.watch.drift import Table
+
+if TYPE_CHECKING:
+    from segpipe.watch.window import Watched
+
+_WIDTH, _HEIGHT = 300, 90
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One small drawing: daily means over the band of the training time.
+
+    Attributes:
+      name: of the feature.
+      first: day.
+      last: day.
+      points: "x,y" of each day.
+      band_top: of the band, in pixels.
+      band_height: of the band, in pixels.
+    """
+
+    name: str
+    first: str
+    last: str
+    points: tuple[str, ...]
+    band_top: float
+    band_height: float
+
+
+def render(
+    name: str,
+    watched: "Watched",
+    reference: Sequence[Table],
+    by_day: Mapping[str, Sequence[Kept]],
+    classes: Sequence[str],
+) -> str:
+    """Draws the page.
+
+    Args:
+      name: of the run.
+      watched: what was found.
+      reference: tables of the training time.
+      by_day: every kept request of the deployed version by its day.
+      classes: names, in the order of the class ids.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("segpipe.watch"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("watch.html.j2").render(
+        name=name, watched=watched, trends=_trends(reference, by_day, classes)
+    )
+
+
+def _trends(reference: Sequence[Table], by_day: Mapping[str, Sequence[Kept]], classes: Sequence[str]) -> list[Trend]:
+    if not by_day:
+        return []
+    tables = [features.of_kept(kept, classes) for kept in by_day.values()]
+    days = list(by_day)
+    trends = []
+    for name, values in (column for table in reference for column in table.items()):
+        if name == features.DOMINANT:
+            continue
+        low, high = np.quantile(values, [0.05, 0.95])
+        means = [float(table[name].mean()) for table in tables]
+        bottom, top = min(low, *means), max(high, *means)
+        margin = (top - bottom) * 0.08 or 0.5
+        scale = _HEIGHT / (top - bottom + 2 * margin)
+
+        def y(value: float, top: float = top + margin, scale: float = scale) -> float:
+            return round((top - value) * scale, 1)
+
+        step = _WIDTH / max(1, len(days))
+        points = tuple(f"{(number + 0.5) * step:.1f},{y(mean)}" for number, mean in enumerate(means))
+        trends.append(Trend(name, days[0], days[-1], points, y(high), round(y(low) - y(high), 1)))
+    return trends

@@ -1,0 +1,118 @@
+"""A run's folder as the pipeline leaves it, requests as the server keeps them: what `watch` makes of them."""
+
+import gzip
+import io
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpipe import schema
+from segpipe.config import Config
+from segpipe.errors import UserError
+from segpipe.ingest import tfrecord
+from segpipe.ingest.encode import encode
+from segpipe.ingest.record import Record
+from segpipe.serve import kept
+from segpipe.serve.kept import Keeper, Retention
+from segpipe.serve.loaded import load
+from segpipe.watch import window
+from tests.serve import server_model
+
+SIDE = server_model.SIZE
+
+
+def scene(rng: np.random.Generator, light: float) -> tuple[bytes, np.ndarray]:
+    """A picture of red and green stripes and which is which; the darker, the closer the channels are."""
+    edge = int(rng.integers(SIDE // 4, 3 * SIDE // 4))
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[:, edge:] = 1
+    level = light * rng.uniform(0.8, 1.2)
+    pixels = np.zeros((SIDE, SIDE, 3))
+    pixels[..., 0] = np.where(mask == 0, 150, 90) * level
+    pixels[..., 1] = np.where(mask == 1, 150, 90) * level
+    pixels += rng.normal(0, 12, pixels.shape)
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue(), mask
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    directory = tmp_path_factory.mktemp("run")
+    config = Config(
+        name="stripes",
+        output_dir="run",
+        directory=directory,
+        data={"classes": ("red", "green", "blue"), "image_size": SIDE},
+        watch={"min_pictures": 30, "min_labels": 10},
+    )
+    rng = np.random.default_rng(0)
+    server_model.save(config.output_path / "serving", 1)
+    for split, number in ((schema.TRAIN, 150), (schema.EVAL, 60), (schema.TEST, 60)):
+        folder = config.output_path / "pipeline" / "ExampleGen" / "examples" / "3" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        with gzip.open(folder / "data.gz", "wb") as stream:
+            for index in range(number):
+                image, mask = scene(rng, 1.0)
+                tfrecord.write(stream, encode(Record(f"{split}{index}", image, mask, split), config).example)
+    return config
+
+
+def ask(config: Config, folder: Path, light: float, number: int = 60) -> list[np.ndarray]:
+    """Sends pictures to the deployed model and keeps them all; returns the true masks."""
+    rng = np.random.default_rng(1)
+    model = load(config.output_path / "serving" / "1", 1)
+    truths = []
+    with Keeper(folder, share=1.0, pictures=True, retention=Retention()) as keeper:
+        for _ in range(number):
+            image, mask = scene(rng, light)
+            keeper.offer(model, [image], model.signature().run([image]))
+            truths.append(mask)
+    return truths
+
+
+def label(folder: Path, labels: Path, truths: list[np.ndarray]) -> None:
+    labels.mkdir()
+    for one, truth in zip(kept.read(folder), truths, strict=True):
+        Image.fromarray(truth).save(labels / f"{one.id}.png")
+
+
+def test_the_same_world_is_ok_with_and_without_labels(config, tmp_path):
+    label(tmp_path / "kept", tmp_path / "labels", ask(config, tmp_path / "kept", light=1.0))
+    without = window.look(config, tmp_path / "kept")
+    assert (without.verdict.status, without.pictures, without.accuracy) == ("ok", 60, None)
+    watched = window.look(config, tmp_path / "kept", tmp_path / "labels")
+    assert watched.verdict.status == "ok"
+    assert watched.accuracy.pictures == 60
+    assert watched.accuracy.mean_iou == pytest.approx(watched.accuracy.test_mean_iou, abs=0.02)
+
+
+def test_a_darker_world_drifts_before_labels_and_is_degraded_with_them(config, tmp_path):
+    label(tmp_path / "kept", tmp_path / "labels", ask(config, tmp_path / "kept", light=0.35))
+    without = window.look(config, tmp_path / "kept")
+    assert without.verdict.status == "drift"
+    assert any(reason.startswith("brightness moved") for reason in without.verdict.reasons)
+    watched = window.look(config, tmp_path / "kept", tmp_path / "labels")
+    assert watched.verdict.status == "degraded"
+    assert watched.accuracy.difference.high < -0.02
+    page = watched.page.read_text()
+    assert "degraded" in page
+    assert "brightness by day" in page
+    summary = json.loads((watched.page.parent / "verdict.json").read_text())
+    assert (summary["status"], summary["version"], summary["pictures"]) == ("degraded", 1, 60)
+
+
+def test_few_pictures_and_old_ones_give_no_verdict(config, tmp_path):
+    ask(config, tmp_path / "kept", light=0.35, number=12)
+    assert window.look(config, tmp_path / "kept").verdict.status == "too few"
+    later = window.look(config, tmp_path / "kept", now_s=time.time() + 30 * 86400)
+    assert later.pictures == 0
+
+
+def test_nothing_kept_is_the_users_error(config, tmp_path):
+    with pytest.raises(UserError, match="segpipe serve RUN --keep"):
+        window.look(config, tmp_path / "nothing")
