@@ -35,6 +35,8 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 from tfx_bsl.tfxio import dataset_options
 
+from segpipe.pipeline.targets import IN_PROCESS_BEAM
+
 SIDE = 128
 NUM_CLASSES = 3
 EVAL_SHARE = 0.2
@@ -127,8 +129,7 @@ def pipeline(records: Path, run_dir: Path, schema_file: Path, train_steps: int, 
         components=[example_gen, statistics_gen, schema_gen, transform, trainer, baseline, evaluator, pusher],
         enable_cache=False,
         metadata_connection_config=sqlite_metadata_connection_config(str(run_dir / "metadata.db")),
-        # Beam's default tries to download another runner first; this is the one it falls back to.
-        beam_pipeline_args=["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"],
+        beam_pipeline_args=list(IN_PROCESS_BEAM),  # The same runner as segpipe's, so that only the designs differ.
     )
 
 
