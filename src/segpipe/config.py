@@ -539,12 +539,12 @@ class Drill(_Section):
     Attributes:
       corruptions: what happens to the pictures of the second span, one drawn for each picture; docs/drill.md has all.
       severity: of the corruptions, from 1 (slight) to 5 (severe).
-      architectures: networks to retrain with, in this order; the run's own first where it is left out.
+      answers: [model] sections to retrain with, in this order; the run's own alone where it is left out.
     """
 
     corruptions: Annotated[tuple[str, ...], Field(min_length=1)] = ("noise", "blur", "fog", "jpeg", "brightness")
     severity: Annotated[int, Field(ge=1, le=5)] = 4
-    architectures: tuple[str, ...] = ()
+    answers: tuple[Model, ...] = ()
 
 
 class Config(_Section):
