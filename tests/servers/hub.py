@@ -73,6 +73,7 @@ class LoopbackHub:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.storage = f"http://localhost:{self._server.server_port}"  # Another host, as the Hub's is: not followed.
 
     def __enter__(self) -> "LoopbackHub":
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -259,7 +260,7 @@ class LoopbackHub:
         if blob.sha256 is None:
             return 200, headers, self.store.content(blob)
         headers |= {"X-Linked-Etag": f'"{blob.sha256}"', "X-Linked-Size": str(blob.size)}
-        return 302, {**headers, "Location": f"{self.endpoint}/large/{blob.sha256}"}, b""
+        return 302, {**headers, "Location": f"{self.storage}/large/{blob.sha256}"}, b""
 
     def large(self, request: "Request", oid: str) -> Any:
         return 200, {"ETag": f'"{oid}"', "Content-Type": "application/octet-stream"}, self.store.large[oid]
