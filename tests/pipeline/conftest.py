@@ -11,6 +11,7 @@ import pytest
 
 from segpipe.ingest import feature_schema
 from tests import shapes
+from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)
 
 PIPELINE_TOML = """
 name = "tiny"

@@ -48,6 +48,11 @@ class LoopbackStorage:
         """Of the TLS front."""
         return self._front.port
 
+    @property
+    def plain_port(self) -> int:
+        """Of the emulator itself, without TLS, for clients that obey STORAGE_EMULATOR_HOST."""
+        return self._port
+
     def make_bucket(self, name: str) -> None:
         """Makes an empty bucket."""
         body = json.dumps({"name": name}).encode()

@@ -1,7 +1,6 @@
 """A certificate authority for one test session: host patterns in, PEM files out that only this machine trusts."""
 
 import datetime
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +48,13 @@ def issue(folder: Path, hosts: tuple[str, ...] = GOOGLE_HOSTS) -> Certificates:
     made.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     made.chain.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     made.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    os.chmod(made.key, 0o600)
+    made.key.chmod(0o600)
     return made
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

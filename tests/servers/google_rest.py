@@ -46,7 +46,7 @@ class LoopbackRest:
             def do_GET(self) -> None:
                 self._serve()
 
-            do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
+            do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET  # noqa: N815
 
             def _serve(self) -> None:
                 with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -85,9 +85,7 @@ class LoopbackRest:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         # The handshake belongs in the connection's own thread: a client that never finishes it must not stop the rest.
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def port(self) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from segpipe.cli import app as app_verb
-from segpipe.cli import ci, doctor, init, predict, prepare, run, runs, serve
+from segpipe.cli import ci, compile, doctor, endpoint, evaluate, init, predict, prepare, run, runs, serve, submit
 from segpipe.errors import SegpipeError, UserError
 
 app = typer.Typer(
@@ -26,10 +26,14 @@ app.command("init")(init.init)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("runs")(runs.runs)
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
 app.command("app")(app_verb.app)
+app.command("compile")(compile.compile_)
+app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
+app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(ci.app, name="ci")
 
 

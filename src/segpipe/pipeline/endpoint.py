@@ -91,9 +91,10 @@ class ModelEndpoint:
           sleep: waits so many seconds; the grace period uses it.
         """
         self.name = settings.name or name
-        self.registry = Registry(self.name, project, region)
+        self.registry = Registry(self.name)
         self._settings, self._service_account, self._sleep = settings, service_account, sleep
-        self._place = {"project": project, "location": region}
+        # Told once, so that no call asks another service which project the login belongs to.
+        aiplatform.init(project=project, location=region)
 
     def state(self) -> State:
         """What is deployed now; nothing, where there is no endpoint."""
@@ -116,7 +117,7 @@ class ModelEndpoint:
         """
         settings = self._settings
         model = self.registry.upload(model_uri, settings.image)
-        endpoint = self._find() or aiplatform.Endpoint.create(display_name=self.name, **self._place)
+        endpoint = self._find() or aiplatform.Endpoint.create(display_name=self.name)
         self._clean_up(endpoint, model.version_id)
         state = _state(endpoint)
         if not any(_is(one, model) for one in state.deployed):
@@ -224,7 +225,7 @@ class ModelEndpoint:
         endpoint.undeploy(one.id)
 
     def _find(self) -> aiplatform.Endpoint | None:
-        found = aiplatform.Endpoint.list(filter=f'display_name="{self.name}"', **self._place)
+        found = aiplatform.Endpoint.list(filter=f'display_name="{self.name}"')
         return min(found, key=lambda endpoint: endpoint.create_time, default=None)
 
     def _found(self) -> aiplatform.Endpoint:

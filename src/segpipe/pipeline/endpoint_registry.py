@@ -12,15 +12,13 @@ DEFAULT = "default"
 class Registry:
     """One model of the Model Registry and its versions."""
 
-    def __init__(self, name: str, project: str, region: str):
+    def __init__(self, name: str):
         """Names the model.
 
         Args:
-          name: display name; the newest model of that name is meant.
-          project: of Google Cloud.
-          region: likewise.
+          name: display name; the newest model of that name in the project and region of `aiplatform.init` is meant.
         """
-        self._name, self._place = name, {"project": project, "location": region}
+        self._name = name
 
     def upload(self, model_uri: str, image: str, service_account: str = "") -> aiplatform.Model:
         """Registers a model as a new version; a second call with the same address finds the first one's.
@@ -34,7 +32,7 @@ class Registry:
         parent = self._model()
         if parent is not None:
             for version in parent.versioning_registry.list_versions():
-                if alias in version.version_aliases:
+                if alias in (version.version_aliases or ()):
                     return self.version(version.version_id)
         return aiplatform.Model.upload(
             display_name=self._name,
@@ -44,7 +42,6 @@ class Registry:
             artifact_uri=model_uri,
             serving_container_image_uri=image,
             labels={"segpipe": "pushed"},
-            **self._place,
         )
 
     def version(self, version_id: str) -> aiplatform.Model:
@@ -52,7 +49,7 @@ class Registry:
         model = self._model()
         if model is None:
             raise LookupError(f"there is no model {self._name} in the registry.")
-        return aiplatform.Model(model.resource_name, version=version_id, **self._place)
+        return aiplatform.Model(model.resource_name, version=version_id)
 
     def previous(self, version_id: str) -> aiplatform.Model | None:
         """The newest version older than the given one."""
@@ -76,7 +73,7 @@ class Registry:
             return []
         gone = []
         for version in sorted(model.versioning_registry.list_versions(), key=_number)[:-keep]:
-            if version.version_id not in in_use and DEFAULT not in version.version_aliases:
+            if version.version_id not in in_use and DEFAULT not in (version.version_aliases or ()):
                 model.versioning_registry.delete_version(version.version_id)
                 gone.append(version.version_id)
         return gone
@@ -86,7 +83,7 @@ class Registry:
         return [] if model is None else [_number(version) for version in model.versioning_registry.list_versions()]
 
     def _model(self) -> aiplatform.Model | None:
-        found = aiplatform.Model.list(filter=f'display_name="{self._name}"', **self._place)
+        found = aiplatform.Model.list(filter=f'display_name="{self._name}"')
         return max(found, key=lambda model: model.create_time, default=None)
 
 

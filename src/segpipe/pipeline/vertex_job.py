@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import yaml
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from segpipe.config import Config
 from segpipe.pipeline import graph
 from segpipe.pipeline.vertex import VertexTarget
 from segpipe.pipeline.vertex_staging import stage
+
+STEP_COMMAND = ("python", "-m", "segpipe.pipeline.vertex_step")
 
 
 def compile_job(config: Config, on_dataflow: bool, enable_cache: bool = True) -> dict[str, Any]:
@@ -32,5 +35,19 @@ def compile_job(config: Config, on_dataflow: bool, enable_cache: bool = True) ->
 
 def runner(staged: Config, output_filename: str | None = None) -> KubeflowV2DagRunner:
     """TFX's compiler, told the image and the current version of the pipeline format."""
-    settings = KubeflowV2DagRunnerConfig(default_image=staged.vertex.image, use_pipeline_spec_2_1=True)
+    settings = KubeflowV2DagRunnerConfig(
+        default_image=staged.vertex.image, default_commands=list(STEP_COMMAND), use_pipeline_spec_2_1=True
+    )
     return KubeflowV2DagRunner(settings, output_filename=output_filename)
+
+
+def compile_kubeflow(config: Config, on_dataflow: bool, enable_cache: bool = True) -> str:
+    """Compiles the same graph for open-source Kubeflow Pipelines 2.
+
+    Returns:
+      The pipeline as YAML, as `kfp pipeline create` takes it.
+    """
+    staged = stage(config).config
+    pipeline = graph.build(staged, VertexTarget(staged, on_dataflow), enable_cache=enable_cache)
+    spec = runner(staged).run(pipeline, write_out=False)["pipelineSpec"]
+    return yaml.safe_dump(spec, sort_keys=True)
