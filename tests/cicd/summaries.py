@@ -7,17 +7,15 @@ def summary(
     mean_iou: float = 0.672,
     baseline: float | None = 0.651,
     blessed: bool = True,
-    reasons: tuple[str, ...] = (),
+    rules: tuple[tuple[bool | None, str], ...] = (),
     class_iou: dict[str, float | None] | None = None,
-    difference: dict[str, float] | None = None,
+    override: str = "",
 ) -> dict[str, Any]:
-    """What summary.json holds; `baseline` and `difference` are left out where they are None."""
+    """What summary.json holds; there is no baseline where it is None."""
     classes = class_iou or {"sea": 0.9, "land": 0.8, "water": None}
     metrics: dict[str, Any] = {"candidate": _metrics(mean_iou, classes), "baseline": None}
     if baseline is not None:
         metrics["baseline"] = _metrics(baseline, dict.fromkeys(classes, 0.5))
-    if difference:
-        metrics["difference"] = {"mean_iou": difference}
     return {
         "name": "demo",
         "started": "2026-11-24T04:00:00",
@@ -30,7 +28,11 @@ def summary(
         },
         "metrics": metrics,
         "blessed": blessed,
-        "reasons": list(reasons),
+        "override": override,
+        "rules": [
+            {"name": "a rule", "value": 0.1, "limit": 0.2, "passed": passed, "sentence": sentence}
+            for passed, sentence in rules
+        ],
         "pushed": ["/work/serving/1"] if blessed else [],
         "pictures": {"test": 142, "train": 600, "eval": 140},
         "report": "/work/report/index.html",

@@ -39,16 +39,23 @@ def test_a_blessed_model_says_by_how_much_it_is_better(read):
 
 
 def test_a_model_that_is_not_blessed_is_red_and_says_why(read):
-    judged = verdict.judge(CHANGE, read(blessed=False, reasons=("mean IoU 0.412 is below the floor of 0.500.",)), None)
+    rules = (
+        (False, "mean IoU 0.412 is below the floor of 0.500."),
+        (True, "IoU of sea 0.9 reaches 0.5."),
+        (None, "Hm."),
+    )
+    judged = verdict.judge(CHANGE, read(blessed=False, rules=rules), None)
     assert (judged.conclusion, judged.blessed) == ("failure", False)
-    assert "- mean IoU 0.412 is below the floor of 0.500." in judged.markdown
+    assert "- ❌ mean IoU 0.412 is below the floor of 0.500." in judged.markdown
+    assert "- ✅ IoU of sea 0.9 reaches 0.5." in judged.markdown
+    assert "- ▫️ Hm." in judged.markdown
 
 
 def test_a_first_model_has_no_difference(read):
     judged = verdict.judge(verdict.Change("configs/demo.toml", HEAD), read(baseline=None), None)
     assert judged.title == "Blessed: mean IoU 0.672, a first model"
     assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "–", "–"]
-    assert "no champion" in judged.markdown
+    assert "no base" in judged.markdown
 
 
 def test_a_base_that_is_not_blessed_is_compared_all_the_same_and_said_so(read):
@@ -59,11 +66,11 @@ def test_a_base_that_is_not_blessed_is_compared_all_the_same_and_said_so(read):
     assert row(judged.markdown, "Trainer") == ["Trainer", "61.2", "61.2"]
 
 
-def test_the_interval_is_shown_where_the_gate_computed_one(read):
-    difference = {"low": -0.004, "high": 0.046, "confidence": 0.95}
-    with_one = verdict.judge(CHANGE, read(difference=difference), None)
-    assert "95% interval -0.004 … +0.046" in with_one.markdown
-    assert "interval" not in verdict.judge(CHANGE, read(), None).markdown
+def test_a_blessing_by_a_person_says_so_and_why(read):
+    judged = verdict.judge(CHANGE, read(override="the labels were wrong", rules=((False, "too low."),)), None)
+    assert judged.title.startswith("Blessed by a person: mean IoU 0.672")
+    assert "because: the labels were wrong" in judged.markdown
+    assert "- ❌ too low." in judged.markdown
 
 
 def test_a_class_that_could_not_be_judged_has_a_dash(read):

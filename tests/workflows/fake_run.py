@@ -16,7 +16,7 @@ store.touch()
 scores = lambda value: None if value is None else {"mean_iou": value, "class_iou": {"sea": value}}
 (out / "summary.json").write_text(json.dumps({
     "name": pathlib.Path(config).stem, "status": "done", "error": None, "blessed": blessed,
-    "reasons": [] if blessed else ["too low."], "settings": settings,
+    "rules": [{"sentence": "too low.", "passed": blessed}], "settings": settings,
     "metrics": {"candidate": scores(mean_iou), "baseline": scores(champion)},
     "components": {}, "report": str(out / "page.html")}))
 sys.exit(0 if blessed else 3)

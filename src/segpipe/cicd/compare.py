@@ -74,7 +74,7 @@ def compare(
             _hand_over_champion(out / "champion", with_base)
         except RunError as error:
             notes.append(f"The base could not be run, so there is no champion: {error}")
-    change = verdict.Change(config, head, base if of_base else "", tuple(overrides), tuple(notes))
+    change = verdict.Change(config, head, base, tuple(overrides), tuple(notes))
     say(f"candidate: {head[:12]}")
     try:
         of_head = _run(root, head, config, with_base, overrides)
@@ -107,7 +107,8 @@ def _run(root: Path, commit: str, config: str, run_dir: Path, overrides: Sequenc
         )
         if finished.returncode not in (BLESSED, NOT_BLESSED):
             last = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise RunError(f"{commit[:12]} ended with status {finished.returncode}: {last}")
+            said = last.replace(f"{tree}/", "").removeprefix("segpipe: ").rstrip(".")
+            raise RunError(f"{commit[:12]} ended with status {finished.returncode}: {said}.")
         return summary.read(run_dir / "summary.json")
     finally:
         with suppress(UserError):

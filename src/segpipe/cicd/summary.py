@@ -29,12 +29,11 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Where the difference in mean IoU to the champion lies, with the given confidence."""
+class Rule:
+    """One thing that the gate asked for; `passed` is None where it only informs."""
 
-    low: float
-    high: float
-    confidence: float
+    sentence: str
+    passed: bool | None
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Summary:
 
     Attributes:
       blessed: None for a run that did not come to its end.
-      reasons: why the model was not blessed, one sentence each.
+      override: why a person blessed the model whatever the gate said; empty where nobody did.
+      rules: what the gate asked for, in its order.
       champion: the last blessed model on the same test pictures, if the run had one.
-      interval: of the paired difference candidate − champion, where the gate computed one.
       component_seconds: by component, for those that did work in this run.
       pictures: per split.
       report: the page; it may lie on another machine.
@@ -55,10 +54,10 @@ class Summary:
     status: str
     error: str | None
     blessed: bool | None
-    reasons: tuple[str, ...]
+    override: str
+    rules: tuple[Rule, ...]
     candidate: Scores | None
     champion: Scores | None
-    interval: Interval | None
     component_seconds: Mapping[str, float]
     pictures: Mapping[str, int]
     report: Path | None
@@ -78,10 +77,10 @@ def read(path: Path) -> Summary:
             status=raw["status"],
             error=raw.get("error"),
             blessed=raw["blessed"],
-            reasons=tuple(raw.get("reasons", ())),
+            override=raw.get("override") or "",
+            rules=tuple(Rule(rule["sentence"], rule["passed"]) for rule in raw.get("rules", ())),
             candidate=_scores(metrics.get("candidate")),
             champion=_scores(metrics.get("baseline")),
-            interval=_interval(metrics.get("difference")),
             component_seconds={
                 name: component["seconds"]
                 for name, component in raw["components"].items()
@@ -101,8 +100,3 @@ def _scores(raw: Mapping[str, Any] | None) -> Scores | None:
         return None
     overall = {name: value for name, value in raw.items() if value is None or isinstance(value, int | float)}
     return Scores(overall, raw.get("class_iou") or {})
-
-
-def _interval(raw: Mapping[str, Any] | None) -> Interval | None:
-    mean_iou = (raw or {}).get("mean_iou")
-    return Interval(mean_iou["low"], mean_iou["high"], mean_iou["confidence"]) if mean_iou else None

@@ -10,7 +10,7 @@ from typing import Literal
 import jinja2
 
 from segpipe import atomic
-from segpipe.cicd.summary import Interval, Scores, Summary
+from segpipe.cicd.summary import Scores, Summary
 
 Conclusion = Literal["success", "failure", "neutral"]
 
@@ -18,6 +18,8 @@ _NAMES = {
     "mean_iou": "mean IoU",
     "frequency_weighted_iou": "frequency-weighted IoU",
     "pixel_accuracy": "pixel accuracy",
+    "mean_boundary_iou": "mean boundary IoU",
+    "calibration_error": "calibration error (less is better)",
 }
 
 _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\\`*_{}[]()#+!|~"}
@@ -112,7 +114,6 @@ def judge(change: Change, head: Summary, base: Summary | None) -> Verdict:
             paired=head.champion is not None,
             rows=_rows(head.candidate, champion),
             class_rows=_class_rows(head.candidate, champion),
-            interval=head.interval,
             component_rows=_component_rows(head, base),
         ),
     )
@@ -134,7 +135,7 @@ def unchanged(change: Change, watched: Iterable[str]) -> Verdict:
 
 
 def _title(head: Summary, champion: Scores | None) -> str:
-    word = "Blessed" if head.blessed else "Not blessed"
+    word = "Not blessed" if not head.blessed else "Blessed by a person" if head.override else "Blessed"
     mean_iou = head.candidate.mean_iou if head.candidate else None
     if mean_iou is None:
         return word
@@ -179,7 +180,6 @@ def _render(template: str, **values: object) -> str:
         "code": _code,
         "number": _number,
         "signed": _signed,
-        "interval": _interval,
         "seconds": _seconds,
     }
     return environment.get_template(template).render(values)
@@ -205,7 +205,3 @@ def _signed(value: float | None) -> str:
 
 def _seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.confidence:.0%} interval {interval.low:+.3f} … {interval.high:+.3f}"

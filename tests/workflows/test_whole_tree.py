@@ -1,0 +1,102 @@
+"""CI's and the release's jobs on this very tree, as far as it goes without the outside; minutes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpipe.ingest import feature_schema
+from tests.workflows.act import Forge
+
+pytestmark = pytest.mark.slow
+
+ONE_TEST = {"PYTEST_ADDOPTS": "tests/test_atomic.py"}
+"""`make test` inside of `make test` has to end."""
+
+
+@pytest.fixture
+def whole(tmp_path, github):
+    forge = Forge(tmp_path, github.api_url)
+    forge.copy(".")
+    forge.commit()
+    return forge
+
+
+@pytest.mark.parametrize("job", ["check", "test", "docs", "compile"])
+def test_a_job_of_ci_is_green(whole, job):
+    finished = whole.run("push", "ci.yml", job=job, environment=ONE_TEST)
+    assert finished.succeeded, finished.output
+    assert len(finished.jobs) == 1
+
+
+def test_a_release_builds_once_signs_and_ships_what_was_built(whole):
+    event = {"ref": "refs/tags/v0.1.0"}
+    variables = {"IMAGE": "europe-docker.pkg.dev/project/images/segpipe"}
+    finished = whole.run("push", "release.yml", event, environment=ONE_TEST, variables=variables)
+    assert finished.succeeded, finished.output
+    assert len(finished.jobs) == 6
+    built = {path.name for path in (whole.artifacts / "dist").iterdir()}
+    assert built == {"segpipe-0.1.0-py3-none-any.whl", "segpipe-0.1.0.tar.gz", "sbom.cdx.json"}
+    done = [line.split("\t")[0] for line in whole.log]
+    assert done.index("actions/attest-build-provenance") < done.index("pypa/gh-action-pypi-publish") < done.index("gh")
+    assert any(
+        line.startswith("docker\tpush europe-docker.pkg.dev/project/images/segpipe:v0.1.0") for line in whole.log
+    )
+
+
+def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole):
+    finished = whole.run("push", "release.yml", {"ref": "refs/tags/v9.9.9"}, environment=ONE_TEST)
+    assert not finished.succeeded
+    assert whole.log == []
+
+
+def test_two_real_trainings_reach_the_pull_request(whole, github):
+    write_discs(whole.root / "data", count=48, side=48)
+    (whole.root / "configs/demo.toml").write_text(DISCS.format(epochs=2))
+    feature_schema.write(whole.root / "configs/schema.pbtxt", feature_schema.build(["ground", "disc"]))
+    base = whole.commit()
+    (whole.root / "configs/demo.toml").write_text(DISCS.format(epochs=3))
+    head = whole.commit()
+    pull = {"number": 7, "head": {"sha": head, "repo": {"full_name": "owner/repo"}}, "base": {"sha": base}}
+    finished = whole.run("pull_request", "ci.yml", {"number": 7, "pull_request": pull}, job="verdict")
+    assert finished.succeeded, finished.output
+    [comment] = github.comments
+    assert "✅ Blessed: mean IoU" in comment["body"]
+    assert "The gate met no champion" not in comment["body"]
+    assert f"base {base[:12]}" in comment["body"]
+    assert (whole.artifacts / "report.html/report.html").read_text().startswith("<!doctype html>")
+
+
+DISCS = """
+name = "demo"
+[source]
+kind = "folder"
+path = "../data"
+[data]
+classes = ["ground", "disc"]
+image_size = 32
+[model]
+weights = "none"
+width = 0.35
+decoder_filters = [16, 16, 16, 16]
+[train]
+epochs = {epochs}
+batch_size = 8
+[gate]
+min_mean_iou = 0.0
+max_mean_iou_drop = 1.0
+max_plausible_drop = 1.0
+"""
+
+
+def write_discs(folder, count, side):
+    """Pictures of a bright disc on dark ground, [side, side], with the disc as mask."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:side, :side]
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(count):
+        row, column = random.integers(side // 4, 3 * side // 4, 2)
+        disc = (rows - row) ** 2 + (columns - column) ** 2 < (side // 4) ** 2
+        picture = np.where(disc[..., None], 200, 60) + random.integers(-30, 30, (side, side, 3))
+        Image.fromarray(picture.astype(np.uint8)).save(folder / "images" / f"{number}.png")
+        Image.fromarray(disc.astype(np.uint8)).save(folder / "masks" / f"{number}.png")
