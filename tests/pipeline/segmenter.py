@@ -11,7 +11,17 @@ from segpipe.evaluate.counts import evaluation_outputs
 from segpipe.ingest import example
 
 CLASSES = ("sea", "land", "lake")
-SIZE = 16
+SIZE = 32
+GREY = 100
+"""The stored picture is the guess, times this."""
+
+
+def _decode(encoded):
+    return tf.map_fn(
+        lambda one: tf.ensure_shape(tf.io.decode_png(one, channels=1)[..., 0], [SIZE, SIZE]),
+        encoded,
+        fn_output_signature=tf.TensorSpec([SIZE, SIZE], tf.uint8),
+    )
 
 
 class _Segmenter(tf.Module):
@@ -23,15 +33,13 @@ class _Segmenter(tf.Module):
     def from_examples(self, examples):
         feature = tf.io.FixedLenFeature([], tf.string)
         stored = tf.io.parse_example(examples, {"mask": feature, "image": feature})
-        truth, guess = (
-            tf.reshape(tf.io.decode_raw(stored[name], tf.uint8), [-1, SIZE, SIZE]) for name in ("mask", "image")
-        )
-        return evaluation_outputs(tf.cast(truth, tf.int64), 4.0 * tf.one_hot(self._predict(guess), len(CLASSES)))
+        truth = tf.cast(_decode(stored["mask"]), tf.int64)
+        guess = self._predict(_decode(stored["image"]) // GREY)
+        return evaluation_outputs(truth, 4.0 * tf.one_hot(guess, len(CLASSES)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def serving_default(self, image_bytes):
-        guess = tf.reshape(tf.io.decode_raw(image_bytes, tf.uint8), [-1, SIZE, SIZE])
-        return {"mask": tf.cast(self._predict(guess), tf.uint8)}
+        return {"mask": tf.cast(self._predict(_decode(image_bytes) // GREY), tf.uint8)}
 
 
 def save(
@@ -57,17 +65,21 @@ def pictures(number: int = 40) -> tuple[np.ndarray, np.ndarray]:
     return truth.astype(np.uint8), guess.astype(np.uint8)
 
 
-def write_examples(path: Path, truth: np.ndarray, guess: np.ndarray) -> None:
-    """Writes the pictures as a gzip TFRecord file of Examples; the even ones are dark, the odd ones bright."""
+def _png(pixels: np.ndarray) -> bytes:
+    return tf.io.encode_png(pixels[..., None]).numpy()
+
+
+def write_examples(path: Path, truth: np.ndarray, guess: np.ndarray, compression: str = "GZIP") -> None:
+    """Writes the pictures as a TFRecord file of Examples; the even ones are dark, the odd ones bright."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
         for number, (t, g) in enumerate(zip(truth, guess, strict=True)):
             writer.write(
                 example.encode(
                     {
                         "id": f"picture-{number:03d}".encode(),
-                        "image": g.tobytes(),
-                        "mask": t.tobytes(),
+                        "image": _png(g * GREY),
+                        "mask": _png(t),
                         "brightness": 0.1 + 0.8 * (number % 2),
                         "slice/site": [b"north", b"south", b"east"][number % 3],
                     }

@@ -4,7 +4,6 @@ Both models count a batch of pictures once. From there on only counts travel: TF
 them by picture for the bootstrap, the slices and the choice of the pictures that the report shows.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +18,10 @@ from tensorflow_model_analysis.writers import eval_config_writer, metrics_plots_
 from segpipe import schema
 from segpipe.config import Evaluate
 from segpipe.evaluate import confusion, examples, inference, table
+from segpipe.evaluate.evaluation import digest
+from segpipe.evaluate.measures import CONFUSION
 from segpipe.evaluate.slices import attributes
 from segpipe.ingest import example
-from segpipe.pipeline.metrics import CONFUSION
 
 _BATCH = 32
 
@@ -99,10 +99,9 @@ class _Count(beam.DoFn):
         counts = {name: counter.count(batch) for name, counter in self._counters.items()}
         for position, serialized in enumerate(batch):
             features = example.decode(serialized)
-            stored = features[schema.IMAGE][0] + features[schema.MASK][0]
             yield {
                 "id": features[schema.ID][0].decode("utf-8", "replace"),
-                "digest": hashlib.blake2b(stored, digest_size=8).hexdigest(),
+                "digest": digest(features),
                 "attributes": attributes(features, self._evaluate),
                 "counts": {
                     name: {output: values[position] for output, values in outputs.items()}

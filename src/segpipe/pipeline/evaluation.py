@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis import constants
 
 from segpipe.evaluate import confusion
-from segpipe.pipeline.metrics import BOUNDARY, CALIBRATION, CONFUSION, OUTPUTS
+from segpipe.evaluate.measures import BOUNDARY, CALIBRATION, CONFUSION, OUTPUTS
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ the gate asks beyond them is judged by `evaluate/gate.py`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,41 +18,11 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
 from segpipe.config import Config
-from segpipe.evaluate import boundary, calibration, confusion
+from segpipe.evaluate.measures import MEASURES, OUTPUTS
 
 Counts = NDArray[np.int64]
 
 SIGNATURE = "from_examples"
-CONFUSION = "confusion"
-BOUNDARY = "boundary"
-CALIBRATION = "calibration"
-OUTPUTS = (CONFUSION, BOUNDARY, CALIBRATION)
-"""What the signature counts; each is also reported as it is, summed."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A function of one summed output [C]; it gives a number, one number per class, or the counts themselves."""
-
-    output: str
-    of: Callable[[Counts], Any]
-
-
-MEASURES = {
-    "mean_iou": Measure(CONFUSION, lambda counts: confusion.mean_iou(confusion.square(counts))),
-    "pixel_accuracy": Measure(CONFUSION, lambda counts: confusion.pixel_accuracy(confusion.square(counts))),
-    "frequency_weighted_iou": Measure(
-        CONFUSION, lambda counts: confusion.frequency_weighted_iou(confusion.square(counts))
-    ),
-    "class_iou": Measure(CONFUSION, lambda counts: confusion.class_iou(confusion.square(counts))),
-    "dice": Measure(CONFUSION, lambda counts: confusion.dice(confusion.square(counts))),
-    "mean_boundary_iou": Measure(BOUNDARY, boundary.mean_boundary_iou),
-    "class_boundary_iou": Measure(BOUNDARY, boundary.class_boundary_iou),
-    "calibration_error": Measure(CALIBRATION, calibration.expected_calibration_error),
-    **{output: Measure(output, np.asarray) for output in OUTPUTS},
-}
-
-_OF_THE_WHOLE = ("pixel_accuracy", "frequency_weighted_iou", "mean_boundary_iou", "calibration_error", *OUTPUTS)
 
 
 def eval_config(config: Config, slicings: Sequence[str] = ()) -> config_pb2.EvalConfig:
@@ -70,12 +39,16 @@ def eval_config(config: Config, slicings: Sequence[str] = ()) -> config_pb2.Eval
     """
     gate = config.gate
     metrics = [_metric("mean_iou", "mean_iou", floor=gate.min_mean_iou, max_drop=gate.max_mean_iou_drop)]
-    metrics += [_metric(measure, measure) for measure in _OF_THE_WHOLE]
-    for measure, floors in (("class_iou", gate.min_class_iou), ("dice", {}), ("class_boundary_iou", {})):
-        metrics += [
-            _metric(f"{measure}/{name}", measure, class_id, floors.get(name))
-            for class_id, name in enumerate(config.data.classes)
-        ]
+    for name, measure in MEASURES.items():
+        if measure.per_class:
+            floors = gate.min_class_iou if name == "class_iou" else {}
+            metrics += [
+                _metric(f"{name}/{label}", name, class_id, floors.get(label))
+                for class_id, label in enumerate(config.data.classes)
+            ]
+        elif name != "mean_iou":
+            metrics.append(_metric(name, name))
+    metrics += [_metric(output, output) for output in OUTPUTS]
     return config_pb2.EvalConfig(
         # Without a model type TFMA loads the SavedModel once more, as a Keras model, only to find out what it is.
         model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, model_type=constants.TF_GENERIC)],
@@ -114,7 +87,7 @@ class SegmentationMetric(tfma.metrics.Metric):
 
         Args:
           name: as it appears in TFMA's results.
-          measure: a key of MEASURES.
+          measure: a key of MEASURES, or an output to report its sum as it is.
           class_id: which class, for a measure that has a value for each.
         """
         super().__init__(
@@ -125,14 +98,14 @@ class SegmentationMetric(tfma.metrics.Metric):
 def _computations(
     name: str, measure: str, class_id: int | None, model_name: str = "", output_name: str = ""
 ) -> list[Any]:
-    output = MEASURES[measure].output
+    output = measure if measure in OUTPUTS else MEASURES[measure].output
     total = metric_types.MetricKey(name=f"_{output}", model_name=model_name, output_name=output_name)
     key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
 
     def result(metrics: dict[Any, Any]) -> dict[Any, Any]:
-        values = MEASURES[measure].of(metrics[total])
         if measure in OUTPUTS:
-            return {key: values}
+            return {key: metrics[total]}
+        values = MEASURES[measure].of(metrics[total])
         return {key: float(values if class_id is None else values[class_id])}
 
     return [

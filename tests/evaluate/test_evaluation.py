@@ -1,0 +1,102 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, jaccard_score
+
+from segpipe.config import Evaluate
+from segpipe.errors import DataError, UserError
+from segpipe.evaluate import examples, inference, places, standalone
+from segpipe.evaluate.evaluation import evaluate
+from tests.pipeline import segmenter
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return segmenter.save(tmp_path_factory.mktemp("models") / "7", lambda guess: guess)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder as `segpipe prepare` leaves it, and the test split's judged pixels."""
+    folder = tmp_path_factory.mktemp("prepared")
+    truth, guess = segmenter.pictures()
+    segmenter.write_examples(folder / "test-00000-of-00002.tfrecord", truth[:33], guess[:33], compression="")
+    segmenter.write_examples(folder / "test-00001-of-00002.tfrecord", truth[33:], guess[33:], compression="")
+    segmenter.write_examples(folder / "train-00000-of-00001.tfrecord", truth[:1], guess[:1], compression="")
+    judged = truth != 255
+    return folder, truth[judged], guess[judged]
+
+
+def test_counts_agree_with_scikit_learn_over_all_files(model, prepared):
+    folder, truth, guess = prepared
+    shards = places.find_split(str(folder), "test")
+    evaluated = evaluate(inference.load(model), shards, Evaluate())
+    np.testing.assert_array_equal(evaluated.scores.confusion, confusion_matrix(truth, guess))
+    assert len(evaluated.pictures) == 40
+    assert evaluated.pictures.ids[0] == "picture-000"
+    np.testing.assert_array_equal(
+        evaluated.pictures.candidate.sum(axis=0)[1], confusion_matrix(truth, guess).sum(axis=1)
+    )
+
+
+def test_json_and_page_are_written(model, prepared, tmp_path):
+    folder, truth, guess = prepared
+    shards = places.find_split(str(folder), "test")
+    standalone.evaluate_into(tmp_path, model, str(folder), "test", shards, Evaluate(), 0.9)
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    iou = jaccard_score(truth, guess, average=None)
+    assert result["metrics"]["mean_iou"] == pytest.approx(iou.mean())
+    assert result["metrics"]["class_iou"] == pytest.approx(dict(zip(segmenter.CLASSES, iou, strict=True)))
+    assert result["mean_iou_interval"]["low"] < iou.mean() < result["mean_iou_interval"]["high"]
+    assert result["slices"]["site=north"]["pictures"] == 14
+    page = (tmp_path / "index.html").read_text()
+    assert "How good is it?" in page
+    assert "Blessed" not in page
+    assert "picture-0" in page
+
+
+def test_examples_of_other_classes_are_refused(model, tmp_path):
+    from segpipe.ingest import example, tfrecord
+
+    with (tmp_path / "test-0.tfrecord").open("wb") as stream:
+        tfrecord.write(stream, example.encode({"id": b"x", "class_fraction": [0.5, 0.5]}))
+    with pytest.raises(DataError, match="2 classes, the model 3: sea, land, lake"):
+        evaluate(inference.load(model), [str(tmp_path / "test-0.tfrecord")], Evaluate())
+
+
+def test_a_split_is_found_in_what_prepare_and_example_gen_write(prepared, tmp_path):
+    folder = prepared[0]
+    assert [path.rsplit("/", 1)[1][:5] for path in places.find_split(str(folder), "train")] == ["train"]
+    shutil.copytree(folder, tmp_path / "Split-eval")
+    assert len(places.find_split(str(tmp_path), "eval")) == 3
+    single = str(folder / "test-00000-of-00002.tfrecord")
+    assert places.find_split(single, "test") == [single]
+    with pytest.raises(DataError, match=r"no file eval-\*"):
+        places.find_split(str(folder), "eval")
+
+
+def test_a_model_is_found_in_a_run_a_serving_folder_or_by_itself(model, tmp_path):
+    for version in ("9", "10"):
+        shutil.copytree(model, tmp_path / "run" / "serving" / version)
+    newest = str(tmp_path / "run" / "serving" / "10")
+    for place in ("run", "run/serving", "run/serving/10"):
+        assert places.find_model(tmp_path / place) == newest
+    with pytest.raises(UserError, match="no SavedModel"):
+        places.find_model(tmp_path)
+
+
+def test_files_squeezed_and_not_are_read_alike(tmp_path):
+    truth, guess = segmenter.pictures(3)
+    segmenter.write_examples(tmp_path / "a", truth, guess, compression="GZIP")
+    segmenter.write_examples(tmp_path / "b", truth, guess, compression="")
+    assert list(examples.read(str(tmp_path / "a"))) == list(examples.read(str(tmp_path / "b")))
+    (tmp_path / "b").write_bytes((tmp_path / "b").read_bytes()[:-3])
+    with pytest.raises(DataError, match="cut off"):
+        list(examples.read(str(tmp_path / "b")))
+
+
+def test_what_is_no_model_of_ours_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"has no assets\.extra/segpipe\.json"):
+        inference.load(str(tmp_path))
