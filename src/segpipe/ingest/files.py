@@ -18,8 +18,11 @@ def is_url(path: str) -> bool:
 
 
 def join(folder: str, name: str) -> str:
-    """`name` under `folder`, both local or both remote."""
-    return f"{folder.rstrip('/')}/{name}" if name not in ("", ".") else folder
+    """`name`, which may start with `..`, under `folder`; both local or both remote. An object store knows no `..`."""
+    folder = folder.rstrip("/")
+    while name == ".." or name.startswith("../"):
+        folder, name = folder.rpartition("/")[0], name[3:]
+    return f"{folder}/{name}" if name not in ("", ".") else folder
 
 
 def read(path: str) -> bytes:
@@ -193,11 +196,15 @@ def _remote_entry(filesystem: Any, info: dict[str, Any]) -> Entry:
 def _glob(pattern: str) -> list[Entry]:
     if is_url(pattern):
         filesystem = _filesystem(pattern)
-        return [_remote_entry(filesystem, info) for info in filesystem.glob(pattern, detail=True).values()]
+        try:
+            found = filesystem.glob(pattern, detail=True)
+        except FileNotFoundError:
+            return []
+        return [_remote_entry(filesystem, info) for info in found.values() if info["type"] == "file"]
     literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     parent = Path(literal.rpartition("/")[0] or "/")
-    found = parent.glob(str(Path(pattern).relative_to(parent)))
-    return [_local_entry(path) for path in found if path.is_file() and not path.name.startswith(".")]
+    paths = parent.glob(str(Path(pattern).relative_to(parent)))
+    return [_local_entry(path) for path in paths if path.is_file() and not path.name.startswith(".")]
 
 
 def _filesystem(path: str) -> Any:

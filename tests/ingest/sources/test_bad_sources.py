@@ -124,10 +124,11 @@ def test_the_published_labels_between_two_classes_are_ignored_and_never_a_third_
         "label": label.ravel().tolist(),
         "label_shape": [32, 32],
     }
+    (tmp_path / "in").mkdir()
     for split in ("train", "val", "test"):
-        with (tmp_path / f"{split}-0.tfrec").open("wb") as stream:
+        with (tmp_path / "in" / f"{split}-0.tfrec").open("wb") as stream:
             tfrecord.write(stream, example.encode(features))
-    config = pictures.config(tmp_path, source={"kind": "tfrecord"}, data={"classes": ("a", "b", "c")})
+    config = pictures.config(tmp_path / "in", source={"kind": "tfrecord"}, data={"classes": ("a", "b", "c")})
     _prepare(config, tmp_path)
     stored = read(tmp_path / "out")["train-0-000000"]
     mask = np.asarray(Image.open(io.BytesIO(stored["mask"][0])))

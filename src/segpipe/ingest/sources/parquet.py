@@ -93,9 +93,7 @@ def parts_of(
         by_file = dict.fromkeys(paths)
     given = frozenset(name for name in by_file.values() if name)
     if columns.split:
-        given = frozenset(
-            splits.named(str(name), path) for path in paths for name in sorted(_values(path, columns), key=str)
-        )
+        given = frozenset(splits.named(name, path) for path in paths for name in _split_names(path, columns))
     found: list[Part] = []
     for path in paths:
         folder = path.rpartition("/")[0]
@@ -123,12 +121,12 @@ def _row_groups(path: str, columns: Columns) -> list[int]:
         return [table.metadata.row_group(index).num_rows for index in range(table.num_row_groups)]
 
 
-def _values(path: str, columns: Columns) -> set[Any]:
+def _split_names(path: str, columns: Columns) -> list[str]:
     """The names in the split column, read alone."""
     with files.open_to_read(path) as stream:
         table = open_table(stream, path)
         columns.check(table.schema_arrow.names, path)
-        return set(table.read([columns.split])[columns.split].unique().to_pylist())
+        return sorted({str(name) for name in table.read([columns.split])[columns.split].unique().to_pylist()})
 
 
 def open_table(stream: IO[bytes], path: str) -> Any:

@@ -1,0 +1,56 @@
+"""Paths and URLs are joined, listed and matched alike."""
+
+import pytest
+
+from segpipe.errors import DataError
+from segpipe.ingest import files
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "joined"),
+    [
+        ("/a/b", "c", "/a/b/c"),
+        ("/a/b/", "c/d", "/a/b/c/d"),
+        ("/a/b", ".", "/a/b"),
+        ("/a/b", "", "/a/b"),
+        ("/a/b", "../c", "/a/c"),
+        ("gs://x/a/b", "..", "gs://x/a"),
+        ("gs://x/a", "../c.jpg", "gs://x/c.jpg"),
+    ],
+)
+def test_join(folder, name, joined):
+    assert files.join(folder, name) == joined
+
+
+def test_listing_is_sorted_nested_and_without_hidden_files(tmp_path):
+    for name in ("b.txt", "a/c.txt", ".hidden", ".git/x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [e.path for e in files.listing(str(tmp_path))] == [str(tmp_path / "a/c.txt"), str(tmp_path / "b.txt")]
+
+
+def test_a_rewritten_file_has_another_version(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("one")
+    before = files.digest(files.listing(str(tmp_path)))
+    path.write_text("three")
+    assert files.digest(files.listing(str(tmp_path))) != before
+
+
+def test_matching_takes_a_file_a_glob_or_a_folder(tmp_path):
+    for name in ("a.csv", "b.csv", "c.txt"):
+        (tmp_path / name).write_text("x")
+    found = {
+        pattern: [entry.path.rsplit("/", 1)[-1] for entry in files.matching(str(tmp_path / pattern), (".csv",))]
+        for pattern in ("a.csv", "[ab]*.csv", "")
+    }
+    assert found == {"a.csv": ["a.csv"], "[ab]*.csv": ["a.csv", "b.csv"], "": ["a.csv", "b.csv"]}
+    with pytest.raises(DataError, match="nothing matches"):
+        files.matching(str(tmp_path / "*.pq"), (".pq",))
+
+
+def test_a_write_that_fails_leaves_neither_a_file_nor_a_rest(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.open_to_write(str(tmp_path / "a")) as stream:
+        stream.write(b"half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
