@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check format bench docs dist sbom report retrain lock clean
+.PHONY: help setup demo test browser check format bench docs compile dist sbom report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench: $(READY)  ## Measure every stage against the published design; prints a t
 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error.
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+compile: $(READY)  ## Compile every config for every target into runs/compiled; submits nothing.
+	$(SEGPIPE) ci compile configs/*.toml
 
 dist: $(READY)  ## Build the wheel and the source archive into dist/.
 	$(PYTHON) -m hatchling build

@@ -58,3 +58,15 @@ def report(
         raise UserError(f"no verdict in {folder}; `segpipe ci verdict` writes one.")
     github = GitHub.from_environment(os.environ)
     typer.echo(post(folder, github, pull, commit, report_url=report_url, run_url=run_url))
+
+
+@app.command("compile")
+def compile_(
+    configs: Annotated[list[Path], typer.Argument(help="TOML files.", metavar="CONFIG…")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the compiled files.")] = Path("runs/compiled"),
+) -> None:
+    """Compile every config for every target: Vertex AI without and with Dataflow, Kubeflow. Submits nothing."""
+    from segpipe.cicd.compiled import compile_all
+
+    for file in compile_all(configs, out):
+        typer.echo(str(file))
