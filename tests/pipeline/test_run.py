@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 NODES = [
     "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Transform", "Trainer",
-    "latest_blessed_model_resolver", "Evaluator", "Pusher",
+    "latest_blessed_model_resolver", "Evaluator", "Pusher", "HFPusher",
 ]  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_second_run_reuses_everything(finished):
 def test_a_new_floor_judges_again_and_trains_nothing(finished):
     refused = finished.run("--set", "gate.min_mean_iou=0.99")
     assert refused.returncode == 3, refused.stderr
-    assert rerun(finished) == ["Evaluator", "Pusher"]
+    assert rerun(finished) == ["Evaluator", "Pusher", "HFPusher"]
     assert finished.summary()["blessed"] is False
     assert "mean IoU" in finished.summary()["reasons"][0]
     assert "0.99" in refused.stdout
@@ -77,6 +77,6 @@ def test_an_edit_of_the_model_code_trains_again_and_reads_nothing_again(finished
     module.write_text(module.read_text() + "\n# An edit.\n")
     edited = finished.run("--set", "gate.max_mean_iou_drop=1.0")
     assert edited.returncode == 0, edited.stderr
-    assert rerun(finished) == ["Trainer", "Evaluator", "Pusher"]
+    assert rerun(finished) == ["Trainer", "Evaluator", "Pusher", "HFPusher"]
     assert finished.summary()["metrics"]["baseline"] is not None
     assert len(versions(finished)) == 2

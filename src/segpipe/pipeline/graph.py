@@ -1,6 +1,7 @@
 """The whole pipeline as one TFX graph, the same for every target.
 
-ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → Trainer → Resolver → Evaluator → Pusher.
+ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → Trainer → Resolver → Evaluator → Pusher →
+HFPusher.
 """
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -96,6 +97,15 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     pusher = target.pusher(model=trainer.outputs["model"], model_blessing=evaluator.outputs["blessing"]).with_id(
         "Pusher"
     )
+    hub_pusher = target.hub_pusher(
+        config,
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+    )
+    if hub_pusher:
+        hub_pusher.add_upstream_node(pusher)  # What people are shown is what is deployed.
     return [
-        example_gen, statistics_gen, schema_gen, validator, transform, trainer, baseline, evaluator, pusher
+        example_gen, statistics_gen, schema_gen, validator, transform, trainer, baseline, evaluator, pusher,
+        *([hub_pusher] if hub_pusher else []),
     ]  # fmt: skip

@@ -56,7 +56,7 @@ def write(
         "reasons": verdict.reasons,
         "override": verdict.override,
         "rules": [asdict(rule) for rule in verdict.rules],
-        "pushed": [str(pushed)] if pushed else [],
+        "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
         "pictures": account["counts"],
         "quarantined": account["bad"],
         "report": str(report),
@@ -105,6 +105,13 @@ def _pusher_words(outputs: Outputs) -> str:
     return f"{pushed.parent.name}/{pushed.name}" if pushed else "nothing: the model is not blessed"
 
 
+def _hub_words(outputs: Outputs) -> str:
+    properties = outputs["pushed_model"].properties
+    if properties.get("pushed") != 1:
+        return "nothing: the model is not blessed"
+    return f"{properties['repo_id']} {properties['branch']}"
+
+
 _KEY_NUMBERS = {
     "ExampleGen": _example_gen_words,
     "StatisticsGen": _statistics_words,
@@ -113,6 +120,7 @@ _KEY_NUMBERS = {
     BASELINE_NODE_ID: lambda outputs: "a champion to beat" if "model" in outputs else "no champion yet",
     "Evaluator": _evaluator_words,
     "Pusher": _pusher_words,
+    "HFPusher": _hub_words,
 }
 
 
@@ -217,6 +225,12 @@ def _nested(metrics: Mapping[str, float]) -> dict[str, Any]:
 def _pushed(outputs: Outputs) -> Path | None:
     properties = outputs["pushed_model"].properties
     return Path(str(properties["pushed_destination"])) if properties.get("pushed") == 1 else None
+
+
+def _published(outputs: Outputs) -> list[str]:
+    """Where the Hub shows the model and its Space; folders where it was written to a directory."""
+    properties = outputs["pushed_model"].properties if outputs else {}
+    return [str(properties[key]) for key in ("repo_url", "space_url") if properties.get(key)]
 
 
 def _account(outputs: Outputs) -> dict[str, Any]:

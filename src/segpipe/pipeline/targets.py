@@ -14,7 +14,9 @@ from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from typing_extensions import override
 
+from segpipe.config import Config
 from segpipe.pipeline.baseline import LatestOtherBlessedModel
+from segpipe.pipeline.hf_pusher import hf_pusher
 from segpipe.pipeline.pusher import AtomicPusher
 
 BASELINE_NODE_ID = "latest_blessed_model_resolver"
@@ -55,6 +57,9 @@ class Target(Protocol):
 
     def pusher(self, **arguments: Any) -> base_node.BaseNode:
         """The Pusher, given the arguments of TFX's own less the destination."""
+
+    def hub_pusher(self, config: Config, **channels: types.BaseChannel) -> base_node.BaseNode | None:
+        """The HFPusher of the config's section [hub], given the channels of `hf_pusher`, or None."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,7 @@ class LocalTarget(Target):
             ),
             custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusher),
         )
+
+    @override
+    def hub_pusher(self, config: Config, **channels: types.BaseChannel) -> base_node.BaseNode | None:
+        return hf_pusher(config, **channels)

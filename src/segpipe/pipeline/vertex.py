@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from segpipe.config import Config, Machine, Training
 from segpipe.pipeline import dataflow
+from segpipe.pipeline.hf_pusher import hf_pusher
 from segpipe.pipeline.targets import BASELINE_NODE_ID, IN_PROCESS_BEAM, Target
 from segpipe.pipeline.vertex_pusher import RegistryPusher
 from segpipe.pipeline.vertex_staging import root
@@ -96,6 +97,11 @@ class VertexTarget(Target):
             custom_config=custom_config,
             custom_executor_spec=executor_spec.ExecutorClassSpec(RegistryPusher),
         )
+
+    @override
+    def hub_pusher(self, config: Config, **channels: types.BaseChannel) -> base_node.BaseNode | None:
+        # A folder in a container that ends shows nobody anything.
+        return hf_pusher(config, **channels) if config.hub.kind == "huggingface" else None
 
     def _training_job(self) -> dict[str, Any]:
         """https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs"""
