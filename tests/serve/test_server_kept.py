@@ -28,8 +28,7 @@ def keep(folder: Path, requests: list[bytes], share: float = 1.0, pictures: bool
     with Keeper(folder, share=share, pictures=pictures, retention=Retention(**retention), seed=0) as keeper:
         for data in requests:
             keeper.offer(Model(), [data], [PREDICTION])
-            while not keeper._queue.empty():
-                time.sleep(0.001)
+            keeper.flush()
 
 
 def test_a_kept_request_has_the_statistics_that_ingest_computes(tmp_path):

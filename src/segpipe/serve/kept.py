@@ -101,6 +101,10 @@ class Keeper:
                 except queue.Full:
                     return
 
+    def flush(self) -> None:
+        """Waits until everything offered is written; not for a server, whose requests must not wait."""
+        self._queue.join()
+
     def _work(self) -> None:
         swept_s = 0.0
         while (taken := self._queue.get()) is not None:
@@ -111,6 +115,8 @@ class Keeper:
                     swept_s = time.monotonic()
             except OSError as error:
                 _log.warning("Could not keep a request in %s: %s", self._folder, error)
+            finally:
+                self._queue.task_done()
         sweep(self._folder, self._retention)
 
     def _keep(self, at_s: float, version: int, data: bytes, prediction: "Outputs") -> None:

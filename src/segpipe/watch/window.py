@@ -38,7 +38,13 @@ class Watched:
     page: Path
 
 
-def look(config: Config, kept_dir: Path, labels_dir: Path | None = None, now_s: float | None = None) -> Watched:
+def look(
+    config: Config,
+    kept_dir: Path,
+    labels_dir: Path | None = None,
+    model: LoadedModel | None = None,
+    now_s: float | None = None,
+) -> Watched:
     """Compares the requests of the last days with the training time.
 
     Writes `watch/verdict.json` and `watch/index.html` in the run's folder.
@@ -47,6 +53,7 @@ def look(config: Config, kept_dir: Path, labels_dir: Path | None = None, now_s: 
       config: of the run.
       kept_dir: where the server keeps requests.
       labels_dir: masks that people drew, ID.png; None where there are none.
+      model: the deployed version; the newest in the run's serving folder when left out.
       now_s: end of the window, Unix time; now when left out.
 
     Raises:
@@ -56,7 +63,7 @@ def look(config: Config, kept_dir: Path, labels_dir: Path | None = None, now_s: 
     settings = config.watch
     if not kept_dir.is_dir():
         raise UserError(f"no requests were kept in {kept_dir}; serve with `segpipe serve RUN --keep {kept_dir}`.")
-    model = deployed(config)
+    model = model or deployed(config)
     classes = list(config.data.classes)
     out = config.output_path / "watch"
     expected = reference.of(model, classes, reference.newest_examples(config.output_path / "pipeline"), out)

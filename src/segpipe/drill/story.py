@@ -1,0 +1,283 @@
+"""A config in, the story of a model that meets a harder world out: every stage is the product's own pipeline.
+
+1. Span 1 trains and deploys the run's model. 2. Clean requests are watched: all should be well. 3. Harder ones come,
+without labels: is it noticed? 4. Labels come in: is it confirmed? 5. Spans 1 and 2 retrain, once per answer; the gate
+decides which is deployed. 6. Every model is judged on the test pictures of both spans.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpipe import atomic, schema
+from segpipe.config import Config, Model
+from segpipe.drill import spans
+from segpipe.drill.spans import Spans
+from segpipe.errors import RunError
+from segpipe.evaluate import confusion
+from segpipe.evaluate.bootstrap import Interval, intervals
+from segpipe.ingest import example
+from segpipe.pipeline import lineage, local
+from segpipe.pipeline import run as pipeline_run
+from segpipe.pipeline.targets import LocalTarget
+from segpipe.serve import kept as kept_requests
+from segpipe.serve.kept import Keeper, Retention
+from segpipe.serve.loaded import LoadedModel, load
+from segpipe.watch import window
+from segpipe.watch.reference import margins_of
+
+_BATCH = 16
+_SHOWN = 6
+
+Tell = Callable[[str], None]
+Margins = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What `watch` said at one time."""
+
+    when: str
+    status: str
+    reasons: tuple[str, ...]
+    false_alarm_rate: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One model of the story.
+
+    Attributes:
+      name: "deployed", or the answer's architecture.
+      architecture: of the network.
+      blessed: whether the gate let it through.
+      train_seconds: wall time of the Trainer; None where an earlier call had trained it.
+      size_mb: of the SavedModel.
+      span_1: mean IoU on the test pictures of span 1.
+      span_2: mean IoU on the harder test pictures of span 2.
+      regained: share of what was lost on span 2 that is back, 1 = all of it; None for the deployed model.
+    """
+
+    name: str
+    architecture: str
+    blessed: bool
+    train_seconds: float | None
+    size_mb: float
+    span_1: Interval
+    span_2: Interval
+    regained: Interval | None = None
+
+    @property
+    def outcome(self) -> str:
+        """In two words, from the interval of what was regained."""
+        if self.regained is None or self.regained.low <= 0:
+            return "not recovered"
+        return "recovered" if self.regained.high >= 1 else "partly recovered"
+
+
+@dataclass
+class Story:
+    """All that happened; `examples` are picture, truth and one mask per model, for the page."""
+
+    name: str
+    classes: tuple[str, ...]
+    corruptions: tuple[str, ...]
+    severity: int
+    pictures: dict[str, int] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    models: list[Trained] = field(default_factory=list)
+    seconds: float = 0.0
+    examples: list[list[NDArray[np.uint8]]] = field(default_factory=list)
+
+
+def tell(
+    config: Config, say: Tell, node_started: pipeline_run.NodeStarted, node_finished: pipeline_run.NodeFinished
+) -> Story:
+    """Runs the drill under `<run>-drill`; a second call reuses what the first finished.
+
+    Args:
+      config: of the run that the drill is about.
+      say: told each chapter as it begins.
+      node_started: see `pipeline.run.run`.
+      node_finished: likewise.
+
+    Raises:
+      UserError: the config or the data is wrong.
+      RunError: a run failed, or the first model was not blessed.
+    """
+    started_s = time.time()
+    config = config.model_copy(update={"name": f"{config.name}-drill", "output_dir": f"{config.output_path}-drill"})
+    folder = config.output_path / "drill"
+    say("the data: half of the pictures arrive now, the other half later and harder")
+    data = spans.write(config, folder / "spans")
+    story = Story(config.name, config.data.classes, config.drill.corruptions, config.drill.severity)
+    story.pictures = {
+        f"span {span}, {split}": len(data.examples(span, split)) for span in (1, 2) for split in schema.SPLITS
+    }
+
+    say("span 1: train and deploy")
+    runner = _Runner(node_started, node_finished)
+    first = runner.run(data.first)
+    if not first.blessed or first.pushed is None:
+        raise RunError(f"the first model is not blessed, so nothing can degrade: {' '.join(first.reasons)}")
+    deployed = load(first.pushed, int(first.pushed.name))
+    margins = [_margins(deployed, data)]
+    story.models.append(_trained("deployed", config.model, first, margins, config))
+
+    say("requests as in training, without labels")
+    story.looks.append(_look(data, 0, "clean requests, no labels", folder, deployed, with_labels=False))
+    say("harder requests, without labels")
+    story.looks.append(_look(data, 2, "harder requests, no labels", folder, deployed, with_labels=False))
+    say("labels come in")
+    story.looks.append(_look(data, 2, "harder requests, labelled", folder, deployed, with_labels=True))
+
+    models = [deployed]
+    for answer in config.drill.answers or (config.model,):
+        say(f"spans 1 and 2: retrain with {answer.architecture}")
+        outcome = runner.run(data.both.model_copy(update={"model": answer}))
+        models.append(load(outcome.path, len(models) + 1))
+        margins.append(_margins(models[-1], data))
+        story.models.append(_trained(answer.architecture, answer, outcome, margins, config))
+    story.examples = _pictures(data, models, margins[0][1])
+    story.seconds = time.time() - started_s
+    summary = {**asdict(story), "examples": len(story.examples)}
+    summary["models"] = [{**asdict(model), "outcome": model.outcome} for model in story.models]
+    atomic.write_text(folder / "story.json", json.dumps(summary, indent=2) + "\n")
+    return story
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    path: Path
+    blessed: bool
+    reasons: tuple[str, ...]
+    train_seconds: float | None
+    pushed: Path | None
+
+
+class _Runner:
+    """Runs the pipeline and keeps in mind which execution trained, so that its model can be found."""
+
+    def __init__(self, node_started: pipeline_run.NodeStarted, node_finished: pipeline_run.NodeFinished):
+        self._started = node_started
+        self._finished = node_finished
+        self._trainer: local.Outcome | None = None
+
+    def run(self, config: Config) -> _Outcome:
+        finished = pipeline_run.run(config, self._started, self._note)
+        if self._trainer is None or self._trainer.execution_id is None:
+            raise RunError("the run has no Trainer; a drill needs the whole pipeline.")
+        store = lineage.open_store(LocalTarget(config.output_path).metadata_path)
+        model = lineage.outputs(store, self._trainer.execution_id)["model"]
+        seconds = round(self._trainer.seconds, 1) if self._trainer.status == local.DONE else None
+        reasons = tuple(finished.summary["reasons"])
+        return _Outcome(Path(model.uri) / "Format-Serving", finished.blessed, reasons, seconds, finished.pushed)
+
+    def _note(self, outcome: local.Outcome, note: str) -> None:
+        if outcome.node == "Trainer":
+            self._trainer = outcome
+        self._finished(outcome, note)
+
+
+def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel, with_labels: bool) -> Look:
+    """Sends the held-out pictures of a span to the deployed model, as clients would, and watches."""
+    kept_dir, labels_dir = folder / f"kept-{span}", folder / f"labels-{span}"
+    known = {one.version for one in kept_requests.read(kept_dir)} if kept_dir.is_dir() else set()
+    if deployed.version not in known:
+        _ask(data, span, deployed, kept_dir, labels_dir)
+    watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed)
+    rate = watched.drift.false_alarm_rate if watched.drift else None
+    return Look(when, watched.verdict.status, watched.verdict.reasons, rate)
+
+
+def _ask(data: Spans, span: int, deployed: LoadedModel, kept_dir: Path, labels_dir: Path) -> None:
+    serialized = data.examples(span, schema.EVAL) + data.examples(span, schema.TEST)
+    parsed = [example.decode(one) for one in serialized]
+    with Keeper(kept_dir, share=1.0, pictures=True, retention=Retention(max_mb=1e6, max_days=1e6)) as keeper:
+        for start in range(0, len(parsed), _BATCH):
+            images = [one[schema.IMAGE][0] for one in parsed[start : start + _BATCH]]
+            keeper.offer(deployed, images, deployed.signature().run(images))
+            keeper.flush()
+    labels_dir.mkdir(parents=True, exist_ok=True)
+    answered = [one for one in kept_requests.read(kept_dir) if one.version == deployed.version]
+    for one, features in zip(answered, parsed, strict=True):
+        (labels_dir / f"{one.id}.png").write_bytes(features[schema.MASK][0])
+
+
+def _margins(model: LoadedModel, data: Spans) -> tuple[Margins, Margins]:
+    """Right, true and predicted pixels on the test pictures of span 1 and of span 2, each int64 [N, 3, K]."""
+
+    def of(serialized: list[bytes]) -> Margins:
+        batches = [serialized[start : start + _BATCH] for start in range(0, len(serialized), _BATCH)]
+        return np.concatenate([margins_of(model, batch) for batch in batches])
+
+    return of(data.examples(1, schema.TEST)), of(data.examples(2, schema.TEST))
+
+
+def _trained(
+    name: str, model: Model, outcome: _Outcome, margins: list[tuple[Margins, Margins]], config: Config
+) -> Trained:
+    settings = {"confidence": config.gate.confidence, "resamples": config.gate.bootstrap_resamples}
+    (before_1, before_2), (now_1, now_2) = margins[0], margins[-1]
+    return Trained(
+        name=name,
+        architecture=model.architecture,
+        blessed=outcome.blessed,
+        train_seconds=outcome.train_seconds,
+        size_mb=round(sum(file.stat().st_size for file in outcome.path.rglob("*") if file.is_file()) / 1e6, 1),
+        span_1=intervals(now_1, None, **settings).mean_iou,  # type: ignore[arg-type]
+        span_2=intervals(now_2, None, **settings).mean_iou,  # type: ignore[arg-type]
+        regained=regained(before_1, before_2, now_2, config.gate.confidence) if len(margins) > 1 else None,
+    )
+
+
+def regained(
+    before_1: Margins, before_2: Margins, now_2: Margins, confidence: float, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Share of the mean IoU lost from span 1 to span 2 that a new model brings back, with its bootstrap interval.
+
+    Args:
+      before_1: int64 [N, 3, K], the deployed model on span 1.
+      before_2: int64 [M, 3, K], the deployed model on span 2.
+      now_2: int64 [M, 3, K], the new model on the same pictures.
+      confidence: of the two-sided interval.
+      resamples: how many.
+      seed: of the drawing; spans are drawn each on its own, the two models on span 2 with the same pictures.
+    """
+    rng = np.random.default_rng(seed)
+
+    def weights(pictures: int) -> NDArray[np.float64]:
+        drawn = rng.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
+        return np.concatenate([np.ones((1, pictures)), drawn])
+
+    def scores(weight: NDArray[np.float64], margins: Margins) -> NDArray[np.float64]:
+        sums = weight @ margins.reshape(len(margins), -1).astype(np.float64)
+        return confusion.mean_iou_of_margins(sums.reshape(-1, *margins.shape[1:]))
+
+    first, second = weights(len(before_1)), weights(len(before_2))
+    old_1, old_2, new_2 = scores(first, before_1), scores(second, before_2), scores(second, now_2)
+    share = (new_2 - old_2) / np.where(np.abs(old_1 - old_2) < 1e-9, np.nan, old_1 - old_2)
+    low, high = np.nanquantile(share[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(share[0]), float(low), float(high))
+
+
+def _pictures(data: Spans, models: list[LoadedModel], lost: Margins) -> list[list[NDArray[np.uint8]]]:
+    """The harder test pictures on which the deployed model was worst: picture, truth, one mask per model."""
+    worst = np.argsort(np.nan_to_num(confusion.mean_iou_of_margins(lost), nan=1.0))[:_SHOWN]
+    serialized = data.examples(2, schema.TEST)
+    rows = []
+    for parsed in (example.decode(serialized[index]) for index in worst):
+        image, mask = (Image.open(io.BytesIO(parsed[name][0])) for name in (schema.IMAGE, schema.MASK))
+        row = [np.asarray(image.convert("RGB")), np.asarray(mask)]
+        for model in models:
+            [answer] = model.signature().run([parsed[schema.IMAGE][0]])
+            row.append(np.asarray(Image.fromarray(answer["mask"]).resize(image.size, Image.Resampling.NEAREST)))
+        rows.append(row)
+    return rows
