@@ -25,7 +25,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
-app.command("runs")(runs.runs)
+app.add_typer(runs.app, name="runs")
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)

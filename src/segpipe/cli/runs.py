@@ -1,6 +1,7 @@
-"""`segpipe runs`: what has been run, from the summaries that the runs left."""
+"""`segpipe runs`, `runs show RUN`, `runs compare A B`: what has been run, from the summaries that the runs left."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 from segpipe.errors import UserError
+from segpipe.evaluate import comparison
+
+_SHORT_DIGEST = 12
+
+app = typer.Typer(help="List the runs, show one, or compare two.", invoke_without_command=True)
 
 
+@app.callback()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where the runs are.", metavar="[FOLDER]")] = Path("runs"),
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("--in", help="Where the runs are.", metavar="DIR")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """List the runs: when, status, seconds, mean IoU, blessed."""
+    context.obj = folder
+    if context.invoked_subcommand is not None:
+        return
     if not folder.is_dir():
         raise UserError(f"no runs here: {folder} does not exist. `segpipe run CONFIG` makes one.")
     summaries = sorted(
@@ -26,20 +37,105 @@ def runs(
     if as_json:
         typer.echo(json.dumps(summaries, indent=2))
         return
-    table = Table("run", "when", "status", "seconds", "mean IoU", "blessed", box=None, pad_edge=False)
+    table = _table("run", "when", "status", "seconds", "mean IoU", "blessed")
     for summary in summaries:
         table.add_row(*_row(summary))
     Console().print(table)
 
 
+@app.command("show")
+def show(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run's name or folder.", metavar="RUN")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show one run: its scores, its verdict and, from ML Metadata, what made its model."""
+    folder, summary = _find(run, context.obj)
+    from segpipe.pipeline import provenance
+
+    steps = provenance.of_latest_model(folder / "metadata.db")
+    if as_json:
+        typer.echo(json.dumps({**summary, "lineage": [asdict(step) for step in steps]}, indent=2))
+        return
+    console = Console()
+    table = _table("score", "value")
+    for row in comparison.scores(summary, {}):
+        table.add_row(row.name, _text(row.first))
+    console.print(table)
+    for rule in summary.get("rules") or ():
+        mark = {True: "✓", False: "✗", None: "–"}[rule["passed"]]
+        console.print(f"{mark} {rule['sentence']}", markup=False, highlight=False)
+    console.print()
+    made = _table("step", "execution", "source", "code", "from")
+    for step in steps:
+        source, code = (step.digests.get(name, "–")[:_SHORT_DIGEST] for name in ("source_digest", "code_digest"))
+        made.add_row(step.component, str(step.execution_id), source, code, ", ".join(step.inputs) or "–")
+    console.print(made)
+
+
+@app.command("compare")
+def compare(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(help="A run's name or folder.", metavar="A")],
+    second: Annotated[str, typer.Argument(help="Another.", metavar="B")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Compare two runs: scores side by side, the config where it differs, and what made each model."""
+    folders, summaries = zip(*(_find(run, context.obj) for run in (first, second)), strict=True)
+    from segpipe.pipeline import provenance
+
+    rows = {
+        "score": comparison.scores(*summaries),
+        "config": comparison.config_differences(*summaries),
+        "lineage": _lineage_rows(*(provenance.of_latest_model(folder / "metadata.db") for folder in folders)),
+    }
+    if as_json:
+        typer.echo(json.dumps({name: [asdict(row) for row in group] for name, group in rows.items()}, indent=2))
+        return
+    for name, group in rows.items():
+        table = _table(name, first, second, "difference")
+        for row in group:
+            change = "" if row.difference is None else f"{row.difference:+.4g}"
+            table.add_row(row.name, _text(row.first), _text(row.second), change)
+        Console().print(table if group else f"{name}: the same")
+
+
+def _lineage_rows(first: Any, second: Any) -> list[comparison.Row]:
+    """The digests of the steps in which the runs differ."""
+    digests = [
+        {f"{step.component} {name}": digest for step in steps for name, digest in step.digests.items()}
+        for steps in (first, second)
+    ]
+    rows = [comparison.Row(name, digests[0].get(name), digests[1].get(name)) for name in {**digests[0], **digests[1]}]
+    return [row for row in rows if row.first != row.second]
+
+
+def _find(run: str, runs_folder: Path) -> tuple[Path, dict[str, Any]]:
+    for folder in (Path(run), runs_folder / run):
+        if (folder / "summary.json").is_file():
+            return folder, json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    raise UserError(f"{run} is no run: neither {run} nor {runs_folder / run} holds a summary.json.")
+
+
 def _row(summary: dict[str, Any]) -> tuple[str, ...]:
     candidate = (summary.get("metrics") or {}).get("candidate") or {}
-    mean_iou = candidate.get("mean_iou")
     return (
         summary["name"],
         summary["started"].replace("T", " ")[:16],
         summary["status"],
         f"{summary['seconds']:.0f}",
-        "–" if mean_iou is None else f"{mean_iou:.3f}",
-        {True: "yes", False: "no", None: "–"}[summary.get("blessed")],
+        _text(candidate.get("mean_iou")),
+        _text(summary.get("blessed")),
     )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False)

@@ -1,0 +1,94 @@
+"""A run's ML Metadata in, what made its model out: data, schema, code and arguments, step by step upstream."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from segpipe.errors import UserError
+from segpipe.pipeline import lineage
+
+_INPUTS = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
+_OUTPUTS = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT)  # A Resolver's are internal: it finds models and makes none.
+_DONE = pb.Execution.COMPLETE
+_DIGESTS = ("source_digest", "code_digest")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One execution that had a part in the model.
+
+    Attributes:
+      component: as in "Trainer".
+      execution_id: of ML Metadata.
+      at_s: Unix time of its end.
+      inputs: URI of each input artifact by "<input>".
+      outputs: likewise.
+      digests: of the source and of the code that ran, where the component notes them.
+    """
+
+    component: str
+    execution_id: int
+    at_s: float
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    digests: Mapping[str, str]
+
+
+def of_latest_model(metadata_path: Path) -> list[Step]:
+    """The steps that led to the model of the run's latest training, in the order in which they ran.
+
+    Args:
+      metadata_path: the run's metadata.db.
+
+    Raises:
+      UserError: there is no such file, or no model in it.
+    """
+    if not metadata_path.is_file():
+        raise UserError(f"no {metadata_path}; only a run on this machine keeps its lineage there.")
+    store = lineage.open_store(metadata_path)
+    models = store.get_artifacts_by_type("Model")
+    if not models:
+        raise UserError(f"{metadata_path} knows no model; the run has not come to the end of its training.")
+    return _upstream(store, max(models, key=lambda model: model.id).id)
+
+
+def _upstream(store: MetadataStore, artifact_id: int) -> list[Step]:
+    types = {one.id: one.name.rsplit(".", 1)[-1] for one in store.get_execution_types()}
+    steps: dict[int, Step] = {}
+    waiting, seen = [artifact_id], set()
+    while waiting:
+        made_by = [event.execution_id for event in store.get_events_by_artifact_ids(waiting) if event.type in _OUTPUTS]
+        waiting = []
+        for execution in store.get_executions_by_id(sorted(set(made_by) - set(steps))):
+            if execution.last_known_state != _DONE:  # A cached execution has the outputs of the one that ran.
+                continue
+            events = store.get_events_by_execution_ids([execution.id])
+            uris = {a.id: a.uri for a in store.get_artifacts_by_id([event.artifact_id for event in events])}
+            inputs = [event for event in events if event.type in _INPUTS]
+            steps[execution.id] = Step(
+                component=types[execution.type_id],
+                execution_id=execution.id,
+                at_s=execution.last_update_time_since_epoch / 1000,
+                inputs={event.path.steps[0].key: uris[event.artifact_id] for event in inputs},
+                outputs={e.path.steps[0].key: uris[e.artifact_id] for e in events if e.type in _OUTPUTS},
+                digests=_digests(execution),
+            )
+            waiting += [event.artifact_id for event in inputs if event.artifact_id not in seen]
+            seen.update(waiting)
+    return [steps[execution_id] for execution_id in sorted(steps)]
+
+
+def _digests(execution: pb.Execution) -> dict[str, str]:
+    arguments: dict[str, Any] = {
+        name: value.string_value
+        for name, value in [*execution.properties.items(), *execution.custom_properties.items()]
+        if value.WhichOneof("value") == "string_value"
+    }
+    # The Trainer and Transform take what TFX does not know in one JSON argument.
+    arguments |= json.loads(arguments.get("custom_config") or "{}") or {}
+    return {name: str(arguments[name]) for name in _DIGESTS if name in arguments}
