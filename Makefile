@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check format bench docs compile dist sbom report retrain lock clean
+.PHONY: help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -67,6 +67,13 @@ dist: $(READY)  ## Build the wheel and the source archive into dist/.
 sbom: $(READY)  ## Write dist/sbom.cdx.json: everything that requirements.lock installs (CycloneDX).
 	mkdir -p dist
 	$(VENV)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --output-file dist/sbom.cdx.json
+
+fetch:  ## Copy the run DEPLOYED_RUN (gs://…), with the requests that were kept, to runs/deployed.
+	gcloud storage rsync --recursive "$$DEPLOYED_RUN" runs/deployed
+
+hubsecret:  ## Put HF_TOKEN, if it is set, into the secret HF_SECRET of Secret Manager in GCP_PROJECT.
+	@test -z "$$HF_TOKEN" || printf %s "$$HF_TOKEN" | \
+	  gcloud secrets versions add "$${HF_SECRET:?names the secret}" --data-file=- --project "$$GCP_PROJECT"
 
 report:  ## Put runs/verdict on the pull request PULL (GITHUB_REPOSITORY, GITHUB_TOKEN); needs nothing installed.
 	@VERDICT_DIR=runs/verdict PYTHONPATH=src python3 -m segpipe.cicd.post

@@ -42,6 +42,8 @@ class Forge:
         self.root = folder / "repository"
         self.root.mkdir(parents=True)
         self.artifacts = folder / "artifacts"
+        self._commands = folder / "commands"
+        self._commands.mkdir()
         self._log = folder / "stand-ins.log"
         self._folder = folder
         self._api_url = api_url
@@ -67,6 +69,12 @@ class Forge:
             if (ROOT / name).is_file():
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.root / name)
+
+    def replace_command(self, name: str, script: str) -> None:
+        """Puts a shell script in the place of a command of the environment; its arguments are noted in `log`."""
+        path = self._commands / name
+        path.write_text(f'#!/bin/sh\nprintf "{name}\\t%s\\n" "$*" >> "$STAND_IN_LOG"\n{script}\n')
+        path.chmod(0o755)
 
     @property
     def log(self) -> list[str]:
@@ -105,6 +113,7 @@ class Forge:
             "GITHUB_API_URL": self._api_url,
             "STAND_IN_REPOSITORY": str(self.root),
             "STAND_IN_ARTIFACTS": str(self.artifacts),
+            "STAND_IN_COMMANDS": str(self._commands),
             "STAND_IN_LOG": str(self._log),
             "STAND_IN_VENV": str(VENV),
             **(environment or {}),
