@@ -68,7 +68,12 @@ def _measured(run_dir: Path, saved_model: Path) -> dict[str, Any]:
     if saved_model.absolute().name not in [Path(pushed).name for pushed in summary.get("pushed", [])]:
         return {}
     metrics = _flat((summary.get("metrics") or {}).get("candidate") or {})
-    facts = {"metrics": metrics, "blessed": summary.get("blessed"), "splits": summary.get("pictures") or {}}
+    facts = {
+        "metrics": metrics,
+        "blessed": summary.get("blessed"),
+        "rules": [rule["sentence"] for rule in summary.get("rules", [])],
+        "splits": summary.get("pictures") or {},
+    }
     return {**facts, "versions": summary["versions"]} if "versions" in summary else facts
 
 
