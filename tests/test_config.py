@@ -25,8 +25,8 @@ def test_the_file_names_the_run_and_the_folder_names_a_pipeline_toml(toml, tmp_p
 
 
 def test_overrides_are_toml_values_or_plain_strings(toml):
-    loaded = config.load(toml(), ["train.epochs=3", "data.classes=['a', 'b', 'c']", "model.weights=none", "seed=4"])
-    assert (loaded.train.epochs, loaded.data.classes, loaded.model.weights, loaded.seed) == (3, ("a", "b", "c"), "none", 4)
+    loaded = config.load(toml(), ["train.epochs=3", "data.classes=['a', 'b', 'c']", "model.weights=none"])
+    assert (loaded.train.epochs, loaded.data.classes, loaded.model.weights) == (3, ("a", "b", "c"), "none")
 
 
 def test_json_round_trip_is_equal(toml):
@@ -74,7 +74,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path):
 
 
 def test_broken_toml_names_the_line(toml):
-    with pytest.raises(ConfigError, match="not valid TOML.*line 1"):
+    with pytest.raises(ConfigError, match=r"not valid TOML.*line 1"):
         config.load(toml("[data\n"))
 
 
