@@ -1,6 +1,7 @@
 """Both demo apps in Debian's Chromium (`apt-get install chromium`), on the loopback interface."""
 
 import io
+import os
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from segpipe.publish.space.plan import TEMPLATES
+from segpipe.publish.assemble import assemble
+from segpipe.publish.space.plan import TEMPLATES, SpacePlan
 from tests import shapes
 
 sys.path.insert(0, str(TEMPLATES))
@@ -101,9 +103,9 @@ def test_a_picture_becomes_the_models_own_mask(app: tuple[str, str], page: Page,
     content = picture(width=220, height=150)
     upload(page, "shapes.jpg", content)
     page.get_by_text("220 × 150 pixels").wait_for()
-    page.screenshot(path=tmp_path / f"{sdk}.png")
     expected = Predictor(saved_model).predict(content).mask
     np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
+    page.screenshot(path=tmp_path / f"{sdk}.png")
     for name in shapes.CLASSES:
         assert page.get_by_text(name, exact=True).count() >= 1
 
@@ -129,3 +131,20 @@ def test_the_first_answer_comes_in_ten_seconds_and_later_ones_at_once(app: tuple
         seconds.append(time.monotonic() - started)
     assert seconds[0] < FIRST_S, seconds
     assert min(seconds[1:]) < LATER_S, seconds
+
+
+def test_the_space_as_pushed_fetches_its_pinned_version(loopback, client, saved_model: Path, tmp_path: Path):
+    plan = assemble(saved_model, 1764000000, "me/shapes", {}, space=SpacePlan("me/shapes"))
+    published = client.publish(plan)
+    space = loopback.repo("me/shapes", "space").find("main")
+    for path, blob in space.tree.items():
+        (tmp_path / path).write_bytes(loopback.store.content(blob))
+    client.publish(assemble(saved_model, 1764000001, "me/shapes", {"license": "mit"}))  # main has moved on
+    environment = {**os.environ, "HF_ENDPOINT": loopback.endpoint, "HF_HOME": str(tmp_path / "home")}
+    script = "import app; print(app.PREDICTOR.classes, app.CARD_URL)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"['ground', 'disk', 'square'] {published.repo_url}"
+    [snapshot] = (tmp_path / "home" / "hub" / "models--me--shapes" / "snapshots").iterdir()
+    assert snapshot.name == published.commit_id

@@ -30,11 +30,12 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
     Raises:
       ConfigError: the SDK is unknown or not installed.
     """
-    space = SpacePlan("local/demo", sdk=sdk, title=model_dir.name, examples=examples)
+    name = _name(model_dir)
+    space = SpacePlan("local/demo", sdk=sdk, title=name, examples=examples)
     if importlib.util.find_spec(sdk) is None:
         raise ConfigError(f"the {sdk} app needs `pip install segpipe[app]`.")
     card_url = (model_dir / "README.md").as_uri() if (model_dir / "README.md").is_file() else model_dir.as_uri()
-    for file in space.render(ModelRevision(f"local/{model_dir.name}", model_dir.name, "local", card_url)):
+    for file in space.render(ModelRevision(f"local/{name}", model_dir.name, "local", card_url)):
         path = app_dir / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.read())
@@ -44,8 +45,19 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
     return subprocess.Popen(_command(sdk, port), cwd=app_dir, env=environment)
 
 
+def _name(model_dir: Path) -> str:
+    """The run's name where the folder is runs/NAME/serving/VERSION, else the folder's own."""
+    names = [path.name for path in (model_dir.absolute(), *model_dir.absolute().parents)]
+    return next((name for name in names if name and not name.isdigit() and name != "serving"), model_dir.name)
+
+
 def _command(sdk: str, port: int) -> list[str]:
     if sdk == "gradio":
         return [sys.executable, "app.py"]
-    options = ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    options = [
+        "--client.toolbarMode=viewer",
+        "--server.address=127.0.0.1",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    ]
     return [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", *options]
