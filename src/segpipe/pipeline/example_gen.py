@@ -21,7 +21,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from segpipe import schema
-from segpipe.config import Config, from_json, to_json
+from segpipe.config import Config, Data, from_json, to_json
 from segpipe.errors import DataError
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import source_digest
@@ -46,9 +46,9 @@ def picture_example_gen(config: Config) -> "PictureExampleGen":
     Raises:
       DataError: the source is missing.
     """
-    kept = Config(
-        name=config.name, directory=config.directory, source=config.source, split=config.split, data=config.data
-    )
+    # What the model sees later changes no Example: another image_size must not read every picture again.
+    data = config.data.model_copy(update={"image_size": Data.model_fields["image_size"].default})
+    kept = Config(name=config.name, directory=config.directory, source=config.source, split=config.split, data=data)
     return PictureExampleGen(
         config=to_json(kept),
         source_digest=source_digest(config),

@@ -21,8 +21,8 @@ from segpipe.pipeline.example_validator import BlockingExampleValidator
 from segpipe.pipeline.statistics import stats_options
 from segpipe.pipeline.targets import Target
 
-PREPROCESSING_FN = "segpipe.pipeline.preprocessing.preprocessing_fn"
-RUN_FN = "segpipe.pipeline.training.run_fn"
+PREPROCESSING_MODULE = "segpipe.pipeline.preprocessing"
+TRAINING_MODULE = "segpipe.pipeline.training"
 
 
 def build(config: Config, target: Target, enable_cache: bool = True, override_blessing: str = "") -> Pipeline:
@@ -60,10 +60,10 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     transform = Transform(
         examples=examples,
         schema=schema_gen.outputs["schema"],
-        preprocessing_fn=PREPROCESSING_FN,
+        preprocessing_fn=f"{PREPROCESSING_MODULE}.preprocessing_fn",
         custom_config={
             "image_size": config.data.image_size,
-            "code_digest": digest.code_digest("segpipe.pipeline.preprocessing"),
+            "code_digest": digest.code_digest(PREPROCESSING_MODULE),
         },
         materialize=False,  # Writing decoded pixels costs more than decoding them again: DESIGN.md §2.
         disable_statistics=True,
@@ -72,7 +72,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     transform.add_upstream_node(validator)  # Nothing is trained on data that the schema refuses.
 
     trainer = target.trainer(
-        run_fn=RUN_FN,
+        run_fn=f"{TRAINING_MODULE}.run_fn",
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
@@ -80,7 +80,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
         eval_args=trainer_pb2.EvalArgs(splits=[schema.EVAL]),
         custom_config={
             "config": digest.sections(config, "seed", "model", "train"),
-            "code_digest": digest.code_digest("segpipe.pipeline.training"),
+            "code_digest": digest.code_digest(TRAINING_MODULE),
             "work_dir": target.work_dir,
         },
     ).with_id("Trainer")
