@@ -77,7 +77,9 @@ class Trained:
     @property
     def outcome(self) -> str:
         """In two words, from the interval of what was regained."""
-        if self.regained is None or self.regained.low <= 0:
+        if self.regained is None:
+            return "degraded"
+        if self.regained.low <= 0:
             return "not recovered"
         return "recovered" if self.regained.high >= 1 else "partly recovered"
 

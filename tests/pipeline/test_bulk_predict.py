@@ -1,0 +1,51 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpipe.pipeline import bulk_predict
+from segpipe.serve import bulk
+from segpipe.serve.loaded import load
+from tests.serve import server_model
+from tests.serve.server_model import BLUE, GREEN, RED, halves, picture
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.png").write_bytes(halves(RED, (BLUE, GREEN)[number % 2]))
+    (folder / "cut.jpg").write_bytes(picture(RED, (200, 200), "JPEG")[:300])
+    (folder / "none.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_beam_predicts_what_one_process_predicts(pictures, tmp_path):
+    model = server_model.save(tmp_path, 1)
+    listed = bulk.listing([str(pictures)])
+    formats = ["masks", "coco", "polygons"]
+    alone = bulk.predict(load(model, 1), listed, str(tmp_path / "alone"), formats, max_megapixels=1)
+    shared = bulk_predict.predict(str(model), listed, str(tmp_path / "shared"), formats, max_megapixels=1)
+    assert shared.done == alone.done == 10
+    assert len(shared.failed) == len(alone.failed) == 2
+    assert any("none.png is not a picture" in sentence for sentence in shared.failed)
+
+    for number in range(10):
+        masks = [np.asarray(Image.open(tmp_path / name / "masks" / f"{number}.png")) for name in ("alone", "shared")]
+        np.testing.assert_array_equal(*masks)
+
+    def rows(name: str) -> list[dict]:
+        found = [row for file in (tmp_path / name).glob("classes*.csv") for row in csv.DictReader(file.open())]
+        return sorted(found, key=lambda row: row["id"])
+
+    assert rows("shared") == rows("alone")
+    lines = [
+        line
+        for file in (tmp_path / "shared").glob("coco.annotations-*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    theirs = json.loads((tmp_path / "alone" / "coco.json").read_text())["annotations"]
+    assert sorted(map(json.loads, lines), key=lambda one: one["id"]) == sorted(theirs, key=lambda one: one["id"])
