@@ -68,7 +68,7 @@ def runs_folder(tmp_path):
 
 
 def test_only_what_made_the_latest_model_is_listed_in_order(runs_folder):
-    steps = provenance.of_latest_model(runs_folder / "a" / "metadata.db")
+    steps = provenance.of_model(runs_folder / "a" / "metadata.db")
     assert [step.component for step in steps] == ["ExampleGen", "Trainer"]
     assert steps[0].digests == {"source_digest": "data", "code_digest": "gen"}
     assert steps[1].digests == {"code_digest": "code"}
@@ -76,12 +76,17 @@ def test_only_what_made_the_latest_model_is_listed_in_order(runs_folder):
     assert steps[1].outputs == {"model": "model/2"}
 
 
+def test_an_earlier_model_has_its_own_makers(runs_folder):
+    steps = provenance.of_model(runs_folder / "a" / "metadata.db", model_id=3)
+    assert [step.digests for step in steps] == [{"source_digest": "old"}, {}]
+
+
 def test_no_metadata_and_no_model_are_told_apart(tmp_path):
     with pytest.raises(UserError, match="keeps its lineage"):
-        provenance.of_latest_model(tmp_path / "metadata.db")
+        provenance.of_model(tmp_path / "metadata.db")
     Store(tmp_path / "metadata.db").artifact("Examples", "examples/1")
     with pytest.raises(UserError, match="knows no model"):
-        provenance.of_latest_model(tmp_path / "metadata.db")
+        provenance.of_model(tmp_path / "metadata.db")
 
 
 def _call(folder, *arguments):

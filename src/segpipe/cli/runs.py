@@ -53,7 +53,7 @@ def show(
     folder, summary = _find(run, context.obj)
     from segpipe.pipeline import provenance
 
-    steps = provenance.of_latest_model(folder / "metadata.db")
+    steps = provenance.of_model(folder / "metadata.db", summary.get("model_id"))
     if as_json:
         typer.echo(json.dumps({**summary, "lineage": [asdict(step) for step in steps]}, indent=2))
         return
@@ -87,7 +87,12 @@ def compare(
     rows = {
         "score": comparison.scores(*summaries),
         "config": comparison.config_differences(*summaries),
-        "lineage": _lineage_rows(*(provenance.of_latest_model(folder / "metadata.db") for folder in folders)),
+        "lineage": _lineage_rows(
+            *(
+                provenance.of_model(folder / "metadata.db", summary.get("model_id"))
+                for folder, summary in zip(folders, summaries, strict=True)
+            )
+        ),
     }
     if as_json:
         typer.echo(json.dumps({name: [asdict(row) for row in group] for name, group in rows.items()}, indent=2))

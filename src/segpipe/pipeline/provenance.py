@@ -39,11 +39,12 @@ class Step:
     digests: Mapping[str, str]
 
 
-def of_latest_model(metadata_path: Path) -> list[Step]:
-    """The steps that led to the model of the run's latest training, in the order in which they ran.
+def of_model(metadata_path: Path, model_id: int | None = None) -> list[Step]:
+    """The steps that led to a model, in the order in which they ran.
 
     Args:
       metadata_path: the run's metadata.db.
+      model_id: of the Model artifact; the one that was made last when left out.
 
     Raises:
       UserError: there is no such file, or no model in it.
@@ -51,10 +52,10 @@ def of_latest_model(metadata_path: Path) -> list[Step]:
     if not metadata_path.is_file():
         raise UserError(f"no {metadata_path}; only a run on this machine keeps its lineage there.")
     store = lineage.open_store(metadata_path)
-    models = store.get_artifacts_by_type("Model")
+    models = [model.id for model in store.get_artifacts_by_type("Model")]
     if not models:
         raise UserError(f"{metadata_path} knows no model; the run has not come to the end of its training.")
-    return _upstream(store, max(models, key=lambda model: model.id).id)
+    return _upstream(store, model_id or max(models))
 
 
 def _upstream(store: MetadataStore, artifact_id: int) -> list[Step]:

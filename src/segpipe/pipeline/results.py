@@ -15,11 +15,11 @@ from tfx.utils import path_utils
 
 from segpipe import atomic, schema
 from segpipe.config import Config
-from segpipe.evaluate import bootstrap, examples, gallery, gate, inference, slices
+from segpipe.evaluate import balance, bootstrap, examples, gallery, gate, inference, slices
 from segpipe.evaluate import table as picture_table
 from segpipe.evaluate.page import write_report
 from segpipe.evaluate.report import Component, Report, Scores, Statistic
-from segpipe.pipeline import evaluation, lineage
+from segpipe.pipeline import evaluation, lineage, provenance
 from segpipe.pipeline.evaluator import VERDICT_FILE
 from segpipe.pipeline.example_gen import ACCOUNT
 from segpipe.pipeline.local import Outcome
@@ -55,6 +55,7 @@ def write(
         "blessed": blessed,
         "reasons": verdict.reasons,
         "override": verdict.override,
+        "model_id": by_node["Trainer"]["model"].id,
         "rules": [asdict(rule) for rule in verdict.rules],
         "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
         "pictures": account["counts"],
@@ -135,9 +136,8 @@ def _write_report(
 ) -> None:
     counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
     table = picture_table.read(by_node["Evaluator"]["evaluation"].uri)
-    test_files = examples.shards([f"{by_node['ExampleGen']['examples'].uri}/Split-{schema.TEST}"])
-    shown = gallery.choose(counter, test_files, table)
-    truth_pixels = candidate.confusion.sum(axis=1)
+    shown = gallery.choose(counter, _shards(by_node, schema.TEST), table)
+    made_by = provenance.of_model(config.output_path / "metadata.db", summary["model_id"])
     report = Report(
         name=config.name,
         when=summary["started"].replace("T", " ")[:16],
@@ -155,16 +155,25 @@ def _write_report(
         typical=shown.typical,
         by_class=shown.by_class,
         splits=summary["pictures"],
-        class_balance={schema.TEST: (truth_pixels / max(truth_pixels.sum(), 1)).tolist()},
+        class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
         quarantined=list(summary["quarantined"].items()),
         history=_history(by_node["Trainer"]),
         components=[Component(name, **component) for name, component in summary["components"].items()],
         config=json.dumps(summary["config"], indent=2),
-        facts={"architecture": config.model.architecture, "weights": config.model.weights},
+        facts={
+            "architecture": config.model.architecture,
+            "weights": config.model.weights,
+            "test data digest": table.data_digest,
+            **{f"{step.component} {name.replace('_', ' ')}": d for step in made_by for name, d in step.digests.items()},
+        },
         versions=summary["versions"],
     )
     write_report(report, path)
+
+
+def _shards(by_node: Mapping[str, Outputs], split: str) -> list[str]:
+    return examples.shards([f"{by_node['ExampleGen']['examples'].uri}/Split-{split}"])
 
 
 def _counts(scores: evaluation.Scores) -> Scores:
