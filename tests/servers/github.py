@@ -40,6 +40,7 @@ class LoopbackGitHub:
       tokens: token → login and permissions, as in {"t": ("github-actions[bot]", {"pull-requests": "write"})}.
       pulls: number → {"ref", "sha", "full_name"} of the head; full_name None for a fork that was deleted.
       collaborators: login → permission.
+      identity: what a job with `id-token: write` is signed as, at `identity_url` with the token "id-token".
       workflows: file name → names of the inputs of `workflow_dispatch`.
       comments, checks, reactions, dispatches: what has been written.
       requests: "METHOD path" of every request.
@@ -51,6 +52,7 @@ class LoopbackGitHub:
         self.tokens: dict[str, tuple[str, dict[str, str]]] = {}
         self.pulls: dict[int, dict[str, str | None]] = {}
         self.collaborators: dict[str, str] = {}
+        self.identity = ""
         self.workflows: dict[str, set[str]] = {}
         self.comments: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
@@ -63,6 +65,7 @@ class LoopbackGitHub:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.api_url = f"http://127.0.0.1:{self._server.server_port}"
+        self.identity_url = f"{self.api_url}/identity?job=1"
 
     def __enter__(self) -> "LoopbackGitHub":
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -87,6 +90,8 @@ class LoopbackGitHub:
     def answer(self, method: str, url: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Status and JSON for one request."""
         split = urlsplit(url)
+        if split.path == "/identity" and token == "id-token" and "audience" in parse_qs(split.query):
+            return 200, {"value": self.identity}
         prefix = f"/repos/{self.repository}/"
         if token not in self.tokens:
             raise RefusedError(401, "Bad credentials")

@@ -14,6 +14,8 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 VENV = ROOT / ".venv"
 USES = re.compile(r"uses: (?P<action>[\w.-]+/[\w.-]+)@(?P<ref>\S+)")
 
+TELLING = ("]   | ", "❌", "🏁", "⚙", "Error", "level=error")
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -21,7 +23,7 @@ class Finished:
 
     Attributes:
       jobs: of those that ran, whether they succeeded, by "Workflow/Job".
-      output: everything that was printed.
+      output: what the steps printed, and which of them failed.
     """
 
     succeeded: bool
@@ -136,7 +138,8 @@ class Forge:
             command, env=environment_of_act, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500
         )
         jobs = re.findall(r"^\[(.+?)\s*\] 🏁  Job (succeeded|failed)", finished.stdout, flags=re.MULTILINE)
-        return Finished(finished.returncode == 0, {name: how == "succeeded" for name, how in jobs}, finished.stdout)
+        told = [line for line in finished.stdout.splitlines() if any(mark in line for mark in TELLING)]
+        return Finished(finished.returncode == 0, {name: how == "succeeded" for name, how in jobs}, "\n".join(told))
 
     def _third_party(self) -> set[tuple[str, str]]:
         files = [*self.root.glob(".github/workflows/*.yml"), *self.root.glob(".github/actions/*/action.yml")]

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from segpipe.ingest import feature_schema
+from tests.servers.hub import LoopbackHub
 from tests.workflows.act import Forge
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,26 @@ def test_two_real_trainings_reach_the_pull_request(whole, github):
     assert "The gate met no champion" not in comment["body"]
     assert f"base {base[:12]}" in comment["body"]
     assert (whole.artifacts / "report.html/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_blessed_model_reaches_the_hub_without_a_token(whole, github):
+    write_discs(whole.root / "data", count=48, side=48)
+    feature_schema.write(whole.root / "configs/schema.pbtxt", feature_schema.build(["ground", "disc"]))
+    with LoopbackHub() as hub:
+        github.identity = "job-of-owner/discs"
+        section = f'[hub]\nusername = "owner"\nrepo_name = "discs"\nendpoint = "{hub.endpoint}"\n'
+        (whole.root / "configs/demo.toml").write_text(DISCS.format(epochs=1) + section)
+        whole.commit()
+        inputs = {"config": "configs/demo.toml", "target": "local", "publish": "true"}
+        identity = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": github.identity_url,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "id-token",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        finished = whole.run("workflow_dispatch", "train.yml", {"inputs": inputs}, environment=identity)
+        assert finished.succeeded, finished.output
+        assert finished.jobs == {"Train/On the runner, and to the Hub": True}
+        assert {"README.md", "saved_model.pb"} <= {path.split("/")[-1] for path in hub.repo("owner/discs").paths()}
 
 
 DISCS = """
