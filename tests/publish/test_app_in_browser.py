@@ -16,11 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from segpipe.publish.assemble import assemble
-from segpipe.publish.space.plan import TEMPLATES, SpacePlan
+from segpipe.publish.space.plan import SpacePlan
 from tests import shapes
-
-sys.path.insert(0, str(TEMPLATES))
-from predictor import Predictor
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -96,14 +93,19 @@ def downloaded_mask(page: Page, sdk: str) -> np.ndarray:
     return np.asarray(Image.open(download.value.path()))
 
 
-def test_a_picture_becomes_the_models_own_mask(app: tuple[str, str], page: Page, saved_model: Path, tmp_path: Path):
+def test_the_downloaded_mask_is_what_segpipe_predict_writes(
+    app: tuple[str, str], page: Page, saved_model: Path, tmp_path: Path
+):
     sdk, url = app
     page.goto(url)
     page.get_by_text("Model card").wait_for()
     content = picture(width=220, height=150)
     upload(page, "shapes.jpg", content)
     page.get_by_text("220 × 150 pixels").wait_for()
-    expected = Predictor(saved_model).predict(content).mask
+    (tmp_path / "shapes.jpg").write_bytes(content)
+    segpipe = [sys.executable, "-m", "segpipe.cli.main", "predict", saved_model, tmp_path / "shapes.jpg"]
+    subprocess.run([*segpipe, "-o", tmp_path], check=True)
+    expected = np.asarray(Image.open(tmp_path / "shapes.mask.png"))
     np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
     page.screenshot(path=tmp_path / f"{sdk}.png")
     for name in shapes.CLASSES:

@@ -96,6 +96,9 @@ def test_the_newest_version_of_a_serving_folder_is_found(tmp_path: Path):
         (tmp_path / version).mkdir()
         (tmp_path / version / "saved_model.pb").touch()
     assert local.saved_model_in(tmp_path).name == "10"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "serving").symlink_to(tmp_path)
+    assert local.saved_model_in(tmp_path / "run").name == "10"
     assert local.saved_model_in(tmp_path / "9").name == "9"
     with pytest.raises(UserError, match="no SavedModel"):
         local.saved_model_in(tmp_path / "11")
@@ -138,6 +141,14 @@ def test_the_mask_is_the_signatures_own(predictor: Predictor, saved_model: Path)
     expected = run(image_bytes=tf.constant([content]))["mask"].numpy()[0]
     np.testing.assert_array_equal(predictor.predict(content).mask, expected)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(predictor.predict(content).mask_png()))), expected)
+
+
+@pytest.mark.parametrize("size", [(220, 150), (64, 64), (31, 97), (1000, 333)])
+def test_masks_grow_as_segpipe_predicts(predictor: Predictor, saved_model: Path, size: tuple[int, int]):
+    from segpipe.serve.predictor import Predictor as Served
+
+    content = encoded(shapes.draw(np.random.default_rng(6), *size)[0])
+    np.testing.assert_array_equal(predictor.predict(content).mask, Served.load(saved_model).predict([content])[0])
 
 
 def test_a_prediction_takes_less_than_half_a_second(predictor: Predictor):

@@ -9,7 +9,7 @@ import typer
 
 
 def app(
-    model_dir: Annotated[Path, typer.Argument(help="A SavedModel, or a folder of versions such as runs/NAME/serving.")],
+    model_dir: Annotated[Path, typer.Argument(help="A run's folder, such as runs/demo, or a SavedModel.")],
     sdk: Annotated[str, typer.Option(help="gradio or streamlit.")] = "gradio",
     port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 7860,
 ) -> None:

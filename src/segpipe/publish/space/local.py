@@ -12,15 +12,18 @@ from segpipe.publish.space.plan import ModelRevision, SpacePlan
 
 
 def saved_model_in(folder: Path) -> Path:
-    """`folder` itself where it is a SavedModel, else the newest version below it.
+    """`folder` itself where it is a SavedModel, else the newest version below it or below its serving/.
 
     Raises:
       UserError: it is neither.
     """
-    versions = [folder, *sorted(folder.glob("[0-9]*"), key=lambda path: path.name.zfill(20), reverse=True)]
+    numbered = [*folder.glob("[0-9]*"), *folder.glob("serving/[0-9]*")]
+    versions = [folder, *sorted(numbered, key=lambda path: path.name.zfill(20), reverse=True)]
     found = next((path for path in versions if (path / "saved_model.pb").is_file()), None)
     if found is None:
-        raise UserError(f"{folder} is no SavedModel and holds no versions of one; try runs/NAME/serving.")
+        raise UserError(
+            f"{folder} is no SavedModel and holds no versions of one; give a run's folder, such as runs/demo."
+        )
     return found
 
 

@@ -70,9 +70,9 @@ class Predictor:
             outputs = self._run(image_bytes=self._tf.constant([encoded]))
         except self._tf.errors.InvalidArgumentError:  # Pillow forgives more than TensorFlow does.
             raise BadPictureError("The picture is damaged. Please save it again and retry.") from None
-        mask = Image.fromarray(outputs["mask"].numpy()[0]).resize(picture.size, Image.Resampling.NEAREST)
+        mask = _enlarged(outputs["mask"].numpy()[0], picture.height, picture.width)
         shares = zip(self.classes, outputs["class_fraction"].numpy()[0].tolist(), strict=True)
-        return Prediction(np.asarray(picture), np.asarray(mask), dict(shares), float(outputs["confidence"].numpy()[0]))
+        return Prediction(np.asarray(picture), mask, dict(shares), float(outputs["confidence"].numpy()[0]))
 
 
 def model_folder(repo_id: str, revision: str) -> str:
@@ -83,6 +83,16 @@ def model_folder(repo_id: str, revision: str) -> str:
     from huggingface_hub import snapshot_download
 
     return snapshot_download(repo_id, revision=revision, ignore_patterns=["exports/*", "pictures/*"])
+
+
+def _enlarged(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The mask at [height, width]: each pixel takes the class of the pixel under its centre, as `segpipe predict` does.
+
+    Pillow's nearest neighbour rounds otherwise where a centre lies on a border.
+    """
+    rows = ((np.arange(height) + 0.5) * mask.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(np.intp)
+    return mask[rows[:, None], columns]
 
 
 def _readable(content: bytes) -> tuple[Image.Image, bytes]:
