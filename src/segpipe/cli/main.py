@@ -11,7 +11,23 @@ from typing import Annotated, NoReturn
 import typer
 
 from segpipe.cli import app as app_verb
-from segpipe.cli import ci, compile, doctor, endpoint, evaluate, init, predict, prepare, run, runs, serve, submit
+from segpipe.cli import (
+    ci,
+    compile,
+    doctor,
+    drill,
+    endpoint,
+    evaluate,
+    init,
+    predict,
+    prepare,
+    replay,
+    run,
+    runs,
+    serve,
+    submit,
+    watch,
+)  # fmt: skip
 from segpipe.errors import SegpipeError, UserError
 
 app = typer.Typer(
@@ -29,6 +45,9 @@ app.add_typer(runs.app, name="runs")
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("watch")(watch.watch)
+app.command("replay")(replay.replay)
+app.command("drill")(drill.drill)
 app.command("app")(app_verb.app)
 app.command("compile")(compile.compile_)
 app.command("submit")(submit.submit)
