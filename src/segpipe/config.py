@@ -268,7 +268,7 @@ class Model(_Section):
     architecture: str = "unet_mobilenetv2"
     weights: str = "imagenet"
     accept_licence: str = ""
-    width: Literal[0.35, 0.5, 0.75, 1.0, 1.3, 1.4] = 1.0
+    width: float = 1.0
     decoder_filters: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=4, max_length=4)] = (
         512,
         256,
@@ -276,6 +276,13 @@ class Model(_Section):
         64,
     )
     size: Literal["b0", "b1", "b2", "b3", "b4", "b5"] = "b0"
+
+    @field_validator("width")
+    @classmethod
+    def _width_exists(cls, width: float) -> float:
+        if width not in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4):
+            raise ValueError(f"model.width must be one of 0.35, 0.5, 0.75, 1, 1.3 and 1.4, got {width:g}.")
+        return width
 
 
 class Train(_Section):
@@ -290,7 +297,7 @@ class Train(_Section):
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     dice_weight: Annotated[float, Field(ge=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["none", "sqrt_balanced", "balanced"] = "none"
     augment: bool = True
     patience_epochs: Annotated[int, Field(gt=0)] = 5
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"

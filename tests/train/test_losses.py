@@ -66,3 +66,8 @@ def test_balanced_weights_make_every_class_count_alike():
     assert weights[2] == 0
     assert weights[0] * 90 == pytest.approx(weights[1] * 10)
     assert weights[:2] @ [90, 10] == pytest.approx(100)
+
+
+def test_the_square_root_goes_half_the_way():
+    weights = balanced_weights(np.array([90, 10]), power=0.5)
+    assert weights[1] / weights[0] == pytest.approx(3)

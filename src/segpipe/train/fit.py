@@ -22,6 +22,7 @@ from segpipe.train import checkpoint, data, losses, metrics, optimizer, steps
 
 HISTORY_FILE = "history.json"
 REPORT_EVERY_S = 0.5
+CLASS_WEIGHT_POWER = {"none": 0.0, "sqrt_balanced": 0.5, "balanced": 1.0}
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,8 @@ class _Training:
         self._steps = math.ceil(len(train) / recipe.batch_size)
         self._optimizer = optimizer.build(recipe, self._variables, network.pretrained, self._steps)
         self._rate = optimizer.learning_rate(recipe, self._steps)
-        self._class_weights = (
-            losses.balanced_weights(train.class_pixels(config.num_classes))
-            if recipe.class_weights == "balanced"
-            else None
-        )
+        power = CLASS_WEIGHT_POWER[recipe.class_weights]
+        self._class_weights = losses.balanced_weights(train.class_pixels(config.num_classes), power) if power else None
         self._judge = steps.eval_step(self._model, recipe, config.data.image_size)
 
     def run(self, work_dir: str, digest: str) -> Trained:

@@ -43,14 +43,16 @@ def segmentation_loss(
     return loss + dice_weight * tf.math.divide_no_nan(tf.reduce_sum(dice_loss), tf.reduce_sum(present))
 
 
-def balanced_weights(class_pixels: np.ndarray) -> np.ndarray:
-    """Weights float32 [K] by which every class that occurs counts alike: all pixels / (classes × pixels of the class).
+def balanced_weights(class_pixels: np.ndarray, power: float = 1.0) -> np.ndarray:
+    """Weights float32 [K]: (all pixels / (classes × pixels of the class)) to a power.
 
     Args:
       class_pixels: int [K]; a class without pixels gets weight 0.
+      power: 1 makes every class that occurs count alike; 0.5 goes half the way, so that a very rare class is found
+        without being guessed everywhere.
     """
     pixels = np.asarray(class_pixels, np.float64)
     present = pixels > 0
     weights = np.zeros_like(pixels)
-    weights[present] = pixels.sum() / (present.sum() * pixels[present])
+    weights[present] = (pixels.sum() / (present.sum() * pixels[present])) ** power
     return weights.astype(np.float32)
