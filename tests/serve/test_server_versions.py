@@ -94,6 +94,9 @@ def test_what_waits_together_runs_together_within_the_limits(tmp_path: Path):
     with pytest.raises(RequestError, match="8 pictures wait already") as refused:
         batcher.submit(signature, [(picture(RED), 100)])
     assert refused.value.status == 503
+    small = Batcher(1, BatchLimits(max_waiting_mb=0.001))
+    with pytest.raises(RequestError, match=r"lets 1024 wait \(0.001 MB\)"):
+        small.submit(signature, [(bytes(1001), 100)])
     with batcher:
         answers = [future.result(timeout=30) for future in futures]
     assert sizes == [4, 3, 1]

@@ -23,11 +23,13 @@ class BatchLimits:
       max_batch: items in one call of the model.
       max_batch_megapixels: decoded size of one batch, so that memory stays flat; a lone larger picture still runs.
       max_waiting: items that wait before further requests are turned away.
+      max_waiting_mb: likewise, encoded.
     """
 
     max_batch: int = 8
     max_batch_megapixels: float = 50.0
     max_waiting: int = 1024
+    max_waiting_mb: float = 512.0
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Batcher:
         self._limits = limits
         self._on_batch = on_batch
         self._waiting: deque[_Item] = deque()
+        self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._closing = False
         self._threads = [threading.Thread(target=self._work, name=f"batch-{n}", daemon=True) for n in range(workers)]
@@ -74,14 +77,18 @@ class Batcher:
           RequestError: 503, too many items wait already.
         """
         queued = [_Item(signature, data, pixels) for data, pixels in items]
+        size = sum(len(item.data) for item in queued)
+        limits = self._limits
         with self._changed:
-            if len(self._waiting) + len(queued) > self._limits.max_waiting:
+            too_many = len(self._waiting) + len(queued) > limits.max_waiting
+            if too_many or self._waiting_bytes + size > limits.max_waiting_mb * 1e6:
                 raise RequestError(
-                    f"{len(self._waiting)} pictures wait already and this server lets {self._limits.max_waiting} wait; "
-                    "try again in a moment.",
+                    f"{len(self._waiting)} pictures wait already ({self._waiting_bytes / 1e6:.0f} MB) and this server "
+                    f"lets {limits.max_waiting} wait ({limits.max_waiting_mb:g} MB); try again in a moment.",
                     OVERLOADED,
                 )
             self._waiting.extend(queued)
+            self._waiting_bytes += size
             self._changed.notify(len(queued))
         return [item.future for item in queued]
 
@@ -107,6 +114,7 @@ class Batcher:
                 if following.signature is not batch[0].signature or pixels > self._limits.max_batch_megapixels * 1e6:
                     break
                 batch.append(self._waiting.popleft())
+            self._waiting_bytes -= sum(len(item.data) for item in batch)
             return batch
 
 
