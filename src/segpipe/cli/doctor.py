@@ -5,13 +5,18 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from segpipe import config
+from segpipe.cli import cloud_doctor
 
 _PACKAGES = (
     "segpipe", "tfx", "tensorflow", "keras", "keras-hub", "tensorflow-transform", "tensorflow-model-analysis",
@@ -31,22 +36,35 @@ _ABILITIES = (
 _NEEDED_GB = 4
 
 
-def doctor() -> None:
+def doctor(
+    cloud: Annotated[
+        Path | None, typer.Option(help="A run's TOML file: look at Google Cloud for it instead.", metavar="CONFIG")
+    ] = None,
+) -> None:
     """Say which versions are installed, what works here and what is missing."""
     console = Console()
+    if cloud is not None:
+        settings = config.load(cloud)
+        _report(console, cloud_doctor.findings(settings), f"`segpipe submit {cloud}` is next.")
+        return
     table = Table("package", "version", box=None, pad_edge=False)
     for package in _PACKAGES:
         table.add_row(package, _version(package))
     console.print(table)
     console.print()
+    _report(console, _findings(), "`segpipe run configs/demo.toml` is next.")
+
+
+def _report(console: Console, findings: Iterable[tuple[bool, str]], next_step: str) -> None:
     problems = 0
-    for good, line in _findings():
+    for good, line in findings:
         problems += not good
-        console.print(f"[green]✓[/] {line}" if good else f"[red]✗[/] {line}", soft_wrap=True, highlight=False)
+        mark = "[green]✓[/]" if good else "[red]✗[/]"
+        console.print(f"{mark} {escape(line)}", soft_wrap=True, highlight=False)
     if problems:
         console.print(f"\n{problems} thing{'s' * (problems > 1)} to mend; the lines with ✗ say how.")
         raise typer.Exit(1)
-    console.print("\nAll good. `segpipe run configs/demo.toml` is next.")
+    console.print(f"\nAll good. {next_step}")
 
 
 def _version(package: str) -> str:

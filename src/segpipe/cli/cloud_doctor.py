@@ -1,0 +1,221 @@
+"""`segpipe doctor --cloud CONFIG`: what Google Cloud still lacks for a run, each with the command that mends it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from segpipe.config import Config
+from segpipe.errors import UserError
+
+Finding = tuple[bool, str]
+"""Whether it is good, and a line that says so or how to mend it."""
+
+_TIMEOUT_S = 30
+_SERVICES = (
+    "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "compute.googleapis.com", "iam.googleapis.com",
+    "storage.googleapis.com",
+)  # fmt: skip
+_ROLES = ("roles/aiplatform.user", "roles/artifactregistry.reader", "roles/logging.logWriter")
+_DATAFLOW_ROLES = ("roles/dataflow.developer", "roles/dataflow.worker")
+_IMAGE = re.compile(r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>.+)")
+
+
+def findings(config: Config, session: Any = None) -> Iterator[Finding]:
+    """Looks at everything that a run of `config` needs, in the order in which it has to be made.
+
+    Args:
+      config: the run; its [vertex] says what to look for.
+      session: a google.auth AuthorizedSession; made from this machine's login when left out.
+
+    Raises:
+      UserError: `vertex.project` or `vertex.pipeline_root` is missing.
+    """
+    vertex = config.vertex
+    if not vertex.project or not vertex.pipeline_root:
+        raise UserError("vertex.project and vertex.pipeline_root must be set; configs/vertex.toml shows how.")
+    if session is None:
+        session = _session()
+        if session is None:
+            yield False, "no Google login: gcloud auth application-default login"
+            return
+    google = _Google(session, vertex.project)
+    yield from _services(google, config)
+    yield from _bucket(google, config)
+    yield from _service_account(google, config)
+    yield from _images(google, config)
+    yield from _quota(google, config)
+    yield from _secret(google, config)
+
+
+class _Google:
+    """Google's REST interfaces, asked with one login."""
+
+    def __init__(self, session: Any, project: str):
+        self._session, self.project = session, project
+
+    def get(self, url: str) -> dict[str, Any] | None:
+        """The resource, or None where there is none or this login may not see it."""
+        answer = self._session.get(f"https://{url}", timeout=_TIMEOUT_S)
+        return answer.json() if answer.ok else None
+
+    def post(self, url: str) -> dict[str, Any] | None:
+        answer = self._session.post(f"https://{url}", json={}, timeout=_TIMEOUT_S)
+        return answer.json() if answer.ok else None
+
+
+def _session() -> Any | None:
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.transport.requests import AuthorizedSession
+
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    except DefaultCredentialsError:
+        return None
+    return AuthorizedSession(credentials)
+
+
+def _services(google: _Google, config: Config) -> Iterator[Finding]:
+    wanted = [*_SERVICES]
+    if config.dataflow.enabled:
+        wanted.append("dataflow.googleapis.com")
+    if config.hub.token.startswith("secret:"):
+        wanted.append("secretmanager.googleapis.com")
+    missing = []
+    for name in wanted:
+        service = google.get(f"serviceusage.googleapis.com/v1/projects/{google.project}/services/{name}")
+        if (service or {}).get("state") != "ENABLED":
+            missing.append(name)
+    if missing:
+        yield False, f"services are off: gcloud services enable {' '.join(missing)} --project={google.project}"
+    else:
+        yield True, f"{len(wanted)} services are on"
+
+
+def _bucket(google: _Google, config: Config) -> Iterator[Finding]:
+    name = config.vertex.pipeline_root.removeprefix("gs://").split("/")[0]
+    region = config.vertex.region
+    bucket = google.get(f"storage.googleapis.com/storage/v1/b/{name}")
+    if bucket is None:
+        yield (
+            False,
+            f"no bucket gs://{name}: gcloud storage buckets create gs://{name} --project={google.project} "
+            f"--location={region} --uniform-bucket-level-access",
+        )
+    elif bucket["location"].lower() not in (region, region.split("-")[0]):
+        yield (
+            False,
+            f"gs://{name} is in {bucket['location'].lower()}, the run in {region}: every read would cross regions and "
+            f"be billed; make one there: gcloud storage buckets create gs://{name}-{region} "
+            f"--project={google.project} --location={region} --uniform-bucket-level-access",
+        )
+    else:
+        yield True, f"gs://{name} is in {bucket['location'].lower()}"
+
+
+def _service_account(google: _Google, config: Config) -> Iterator[Finding]:
+    account = config.vertex.service_account
+    if not account:
+        yield True, "the project's default service account runs the steps; deploy/ makes one with fewer rights"
+        return
+    if google.get(f"iam.googleapis.com/v1/projects/{google.project}/serviceAccounts/{account}") is None:
+        name = account.split("@")[0]
+        yield False, f"no {account}: gcloud iam service-accounts create {name} --project={google.project}"
+    wanted = _ROLES + (_DATAFLOW_ROLES if config.dataflow.enabled else ())
+    policy = google.post(f"cloudresourcemanager.googleapis.com/v1/projects/{google.project}:getIamPolicy")
+    if policy is None:
+        yield False, f"this login may not read the roles: ask for roles/iam.securityReviewer on {google.project}"
+        return
+    member = f"serviceAccount:{account}"
+    granted = {binding["role"] for binding in policy.get("bindings", ()) if member in binding.get("members", ())}
+    for role in wanted:
+        if role not in granted:
+            yield (
+                False,
+                f"{account} lacks {role}: gcloud projects add-iam-policy-binding {google.project} "
+                f"--member={member} --role={role} --condition=None",
+            )
+    if granted >= set(wanted):
+        yield True, f"{account} has its {len(wanted)} roles"
+
+
+def _images(google: _Google, config: Config) -> Iterator[Finding]:
+    vertex = config.vertex
+    for target, image in (("push-image", vertex.image), ("push-image-gpu", vertex.gpu_image)):
+        if not image:
+            if target == "push-image":
+                yield False, f"vertex.image is not set: make {target}"
+            continue
+        parts = _IMAGE.fullmatch(image)
+        if parts is None:
+            yield False, f"{image} is not in Artifact Registry: make {target}"
+            continue
+        where = f"projects/{parts['project']}/locations/{parts['region']}/repositories/{parts['repository']}"
+        if google.get(f"artifactregistry.googleapis.com/v1/{where}") is None:
+            yield (
+                False,
+                f"no repository {parts['repository']}: gcloud artifacts repositories create {parts['repository']} "
+                f"--project={parts['project']} --location={parts['region']} --repository-format=docker",
+            )
+        elif google.get(f"artifactregistry.googleapis.com/v1/{where}/dockerImages/{parts['name']}") is None:
+            yield False, f"{image[:80]}… is not there: make {target}"
+        else:
+            yield True, f"{image.split('@')[0]} is there"
+
+
+def _quota(google: _Google, config: Config) -> Iterator[Finding]:
+    vertex, training = config.vertex, config.vertex.training
+    if not training.accelerator_type:
+        return
+    kind = training.accelerator_type.lower().replace("tesla_", "")
+    metric = f"aiplatform.googleapis.com/custom_model_training_{kind}_gpus"
+    wanted = training.accelerator_count * training.replicas
+    found = google.get(
+        f"serviceusage.googleapis.com/v1beta1/projects/{google.project}/services/aiplatform.googleapis.com"
+        f"/consumerQuotaMetrics/{metric.replace('/', '%2F')}"
+    )
+    limit = _limit(found or {}, vertex.region)
+    if limit is None:
+        yield False, f"the quota {metric} in {vertex.region} could not be read; look at the console's page Quotas"
+    elif 0 <= limit < wanted:
+        yield (
+            False,
+            f"{wanted} {training.accelerator_type} are wanted, {limit} allowed in {vertex.region}: gcloud alpha quotas "
+            f"preferences create --project={google.project} --service=aiplatform.googleapis.com "
+            f"--quota-id={_quota_id(kind)} --preferred-value={wanted} --dimensions=region={vertex.region}",
+        )
+    else:
+        yield True, f"quota for {wanted} {training.accelerator_type} in {vertex.region}"
+
+
+def _quota_id(kind: str) -> str:
+    return "CustomModelTraining" + "".join(part.capitalize() for part in kind.split("_")) + "GPUsPerProjectPerRegion"
+
+
+def _limit(metric: dict[str, Any], region: str) -> int | None:
+    """The limit of one region, the general one where the region has none of its own; -1 means none."""
+    general = None
+    for limit in metric.get("consumerQuotaLimits", ()):
+        for bucket in limit.get("quotaBuckets", ()):
+            value = int(bucket.get("effectiveLimit", 0))
+            where = bucket.get("dimensions", {}).get("region")
+            if where == region:
+                return value
+            if where is None:
+                general = value
+    return general
+
+
+def _secret(google: _Google, config: Config) -> Iterator[Finding]:
+    if not config.hub.token.startswith("secret:"):
+        return
+    path = config.hub.token.removeprefix("secret:").split("/versions/")[0]
+    _, project, _, name = path.split("/")
+    if google.get(f"secretmanager.googleapis.com/v1/{path}") is None:
+        yield (
+            False,
+            f"no secret {name}: gcloud secrets create {name} --project={project} "
+            "--replication-policy=automatic --data-file=-",
+        )
+    else:
+        yield True, f"the secret {name} is there"
