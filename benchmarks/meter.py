@@ -1,10 +1,14 @@
-"""A command in, its seconds and peak memory out."""
+"""A command or a method in, what it cost out: seconds, processor seconds, peak memory."""
 
+import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import psutil
 
@@ -51,3 +55,44 @@ def _tree_rss(process: psutil.Process) -> int:
         except psutil.Error:  # It ended between the listing and the look.
             continue
     return total
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A moment of this process, or the time between two.
+
+    Attributes:
+      seconds: by the wall.
+      cpu_seconds: of this process and its finished children, on all cores; a busy machine changes them little.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @classmethod
+    def now(cls) -> "Clock":
+        """This moment."""
+        return cls(time.monotonic(), sum(os.times()[:4]))
+
+    def __add__(self, other: "Clock") -> "Clock":
+        return Clock(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
+
+    def __sub__(self, other: "Clock") -> "Clock":
+        return Clock(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
+
+
+@contextmanager
+def timed_method(owner: type, name: str) -> Iterator[list[Clock]]:
+    """Times every call of a method; the list that it yields gets one entry per call."""
+    calls: list[Clock] = []
+    original = getattr(owner, name)
+
+    def timed(*arguments: Any, **keywords: Any) -> Any:
+        started = Clock.now()
+        try:
+            return original(*arguments, **keywords)
+        finally:
+            calls.append(Clock.now() - started)
+
+    with mock.patch.object(owner, name, timed):
+        yield calls

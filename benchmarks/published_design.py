@@ -8,9 +8,7 @@ like the rest, since random weights are of no use frozen; the floor is 0, so tha
 https://blog.tensorflow.org/2023/01/end-to-end-pipeline-for-segmentation-tfx-google-cloud-hugging-face.html
 """
 
-import json
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +164,6 @@ def run_fn(fn_args: FnArgs) -> None:
     """The Trainer's hook: fits on the materialized examples and saves the model."""
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     model = unet()
-    started = time.monotonic()
     model.fit(
         dataset(fn_args.train_files, transform_output, fn_args.data_accessor.tf_dataset_factory),
         steps_per_epoch=fn_args.train_steps,
@@ -175,9 +172,6 @@ def run_fn(fn_args: FnArgs) -> None:
         epochs=EPOCHS,
         verbose=2,
     )
-    history = [{"seconds": time.monotonic() - started}]
-    Path(fn_args.model_run_dir).mkdir(parents=True, exist_ok=True)
-    (Path(fn_args.model_run_dir) / "history.json").write_text(json.dumps(history))
     model.tft_layer = transform_output.transform_features_layer()
     examples = tf.TensorSpec([None], tf.string, name="examples")
     model.save(

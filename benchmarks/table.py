@@ -36,16 +36,16 @@ def rows(segpipe: Design, published: Design) -> list[Row]:
     ]
 
 
-def less_fit_s(design: Design) -> float:
-    """Seconds of the whole run less the epochs of training and validation."""
-    return float(design["run"]["seconds"] - design["run"]["fit_seconds"])
+def less_fit(design: Design, clock: str = "seconds") -> float:
+    """Seconds, or cpu_seconds, of the whole run less the epochs of training and validation."""
+    return float(design["run"][clock] - design["run"]["fit"][clock])
 
 
 def _rate(*nodes: str) -> Callable[[Design], float]:
     """Pictures per second of the first of `nodes` that the design has."""
 
     def rate(design: Design) -> float:
-        seconds = next(design["run"]["nodes"][node] for node in nodes if node in design["run"]["nodes"])
+        seconds = next(design["run"]["nodes"][node]["seconds"] for node in nodes if node in design["run"]["nodes"])
         pictures = design["run"]["judged_pictures"] if nodes == ("Evaluator",) else design["pictures"]
         return float(pictures / seconds)
 
@@ -61,7 +61,7 @@ def _stored_kb(design: Design) -> float:
 
 def _from_files_s(design: Design) -> float:
     script = design["prepare"]["seconds"] if design["name"] == "published" else 0.0
-    return less_fit_s(design) + float(script)
+    return less_fit(design) + float(script)
 
 
 _MEASURES: tuple[tuple[str, str, bool, Callable[[Design], float]], ...] = (
@@ -71,12 +71,13 @@ _MEASURES: tuple[tuple[str, str, bool, Callable[[Design], float]], ...] = (
     ("Transform", "pictures/s", True, _rate("Transform")),
     ("Trainer input", "pictures/s", True, lambda d: d["rates"]["input_pictures_per_s"]),
     ("Trainer step", "pictures/s", True, lambda d: d["rates"]["step_pictures_per_s"]),
-    ("Trainer less fit", "s", False, lambda d: d["run"]["nodes"]["Trainer"] - d["run"]["fit_seconds"]),
+    ("Trainer less fit", "s", False, lambda d: d["run"]["nodes"]["Trainer"]["seconds"] - d["run"]["fit"]["seconds"]),
     ("Evaluator", "pictures/s", True, _rate("Evaluator")),
     ("Example as prepared", "kB", False, lambda d: d["prepare"]["bytes"] / d["pictures"] / 1e3),
     ("Example of ExampleGen", "kB", False, lambda d: d["run"]["examples_bytes"] / d["pictures"] / 1e3),
     ("all copies of an Example", "kB", False, _stored_kb),
-    ("whole run less fit", "s", False, less_fit_s),
+    ("whole run less fit", "s", False, less_fit),
+    ("whole run less fit, all cores", "CPU s", False, lambda d: less_fit(d, "cpu_seconds")),
     ("from files, less fit", "s", False, _from_files_s),
     ("peak memory", "MB", False, lambda d: d["run_cost"]["peak_rss_mb"]),
 )
@@ -96,25 +97,35 @@ def comparison(pictures: int, side: int, compared: list[Row]) -> Table:
 def growth(designs: Sequence[Design]) -> Table:
     """How the cost of one design grows with the number of pictures."""
     table = Table(title=f"growth of {designs[0]['name']}", title_justify="left")
-    for heading in ("pictures", "prepare s", "run less fit s", "ms per further picture", "peak MB", "kB per Example"):
+    for heading in (
+        "pictures",
+        "prepare",
+        "run less fit",
+        "of it CPU",
+        "a further picture",
+        "peak memory",
+        "an Example",
+    ):
         table.add_column(heading, justify="right")
     before: Design | None = None
     for design in designs:
         table.add_row(
             f"{design['pictures']:,}",
-            _number(design["prepare"]["seconds"]),
-            _number(less_fit_s(design)),
-            _number(_further_ms(before, design)) if before else "",
-            _number(design["run_cost"]["peak_rss_mb"]),
-            _number(design["run"]["examples_bytes"] / design["pictures"] / 1e3),
+            f"{_number(design['prepare']['seconds'])} s",
+            f"{_number(less_fit(design))} s",
+            f"{_number(less_fit(design, 'cpu_seconds'))} s",
+            f"{_number(_further_ms(before, design))} CPU ms" if before else "",
+            f"{design['run_cost']['peak_rss_mb']:,.0f} MB",
+            f"{_number(design['run']['examples_bytes'] / design['pictures'] / 1e3)} kB",
         )
         before = design
     return table
 
 
 def _further_ms(before: Design, design: Design) -> float:
-    """Milliseconds that each picture more has cost."""
-    return (less_fit_s(design) - less_fit_s(before)) / (design["pictures"] - before["pictures"]) * 1e3
+    """Processor milliseconds that each picture more has cost, training aside."""
+    seconds = less_fit(design, "cpu_seconds") - less_fit(before, "cpu_seconds")
+    return seconds / (design["pictures"] - before["pictures"]) * 1e3
 
 
 def _number(value: float) -> str:

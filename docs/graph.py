@@ -82,7 +82,9 @@ TRAINER = Box("Trainer", "fit, select, export", TENSORFLOW, 4, 1)
 EVALUATOR = Box("Evaluator", "count confusion, judge", BEAM, 5, 1)
 RESOLVER = Box("Resolver", "the last blessed model", RECORDS, 5, 2)
 PUSHER = Box("Pusher", "only what is blessed", RECORDS, 6, 1)
+HF_PUSHER = Box("HFPusher", "publishes the same", RECORDS, 6, 2)
 SERVING = Box("serving/<version>", "SavedModel", FILES, 7, 1)
+HUB = Box("the Hub, or hub/", "model, card, Space", FILES, 7, 2)
 BOXES = (
     SOURCE,
     EXAMPLE_GEN,
@@ -94,7 +96,9 @@ BOXES = (
     EVALUATOR,
     RESOLVER,
     PUSHER,
+    HF_PUSHER,
     SERVING,
+    HUB,
 )
 
 
@@ -117,8 +121,10 @@ def svg() -> str:
         _arrow(TRAINER.east, EVALUATOR.west),
         _arrow(RESOLVER.north, EVALUATOR.south),
         _arrow(TRAINER.south, (TRAINER.south[0], below), (PUSHER.south[0], below), PUSHER.south, bridge=True),
+        _arrow((PUSHER.south[0], below), HF_PUSHER.north),
         _arrow(EVALUATOR.east, PUSHER.west),
         _arrow(PUSHER.east, SERVING.west),
+        _arrow(HF_PUSHER.east, HUB.west),
     ]
     labels = [
         _text((trunk + 8, above - 7), "examples: train and eval to the Trainer, test to the Evaluator", FAINT, 12),

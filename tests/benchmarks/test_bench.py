@@ -21,7 +21,7 @@ def test_both_designs_run_on_a_few_pictures(tmp_path):
     for name in ("segpipe", "published"):
         [design] = measured["measured"][name]
         assert design["run"]["pushed"]
-        assert 0 < design["run"]["fit_seconds"] < design["run"]["seconds"] < design["run_cost"]["seconds"]
+        assert 0 < design["run"]["fit"]["seconds"] < design["run"]["seconds"] < design["run_cost"]["seconds"]
     rows = {row["name"]: row for row in measured["compared"]["160"]}
     assert all(row["segpipe"] > 0 and row["published"] > 0 for row in rows.values())
     # One float32 per channel and pixel, and one per label: neither the machine nor its load changes that.

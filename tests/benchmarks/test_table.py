@@ -18,8 +18,9 @@ def design(name, *, pictures=100, seconds=10.0, scale=1.0):
         "prepare": {"seconds": 2.0 * scale, "bytes": 1_000_000 * scale},
         "run": {
             "seconds": seconds * scale + 4.0,
-            "fit_seconds": 4.0,
-            "nodes": {node: cost * scale for node, cost in nodes.items()},
+            "cpu_seconds": 1.5 * seconds * scale + 8.0,
+            "fit": {"seconds": 4.0, "cpu_seconds": 8.0},
+            "nodes": {node: {"seconds": cost * scale, "cpu_seconds": cost} for node, cost in nodes.items()},
             "examples_bytes": 500_000 * scale,
             "transformed_bytes": 0 if name == "segpipe" else 700_000 * scale,
             "judged_pictures": 20,
@@ -46,7 +47,9 @@ def test_the_evaluator_is_rated_on_the_pictures_that_it_judges(compared):
     assert compared["Evaluator"].segpipe == 4.0
 
 
-@pytest.mark.parametrize("name", ["ExampleGen", "Trainer step", "whole run less fit", "peak memory"])
+@pytest.mark.parametrize(
+    "name", ["ExampleGen", "Trainer step", "whole run less fit", "whole run less fit, all cores", "peak memory"]
+)
 def test_four_times_the_cost_is_four_times_better(compared, name):
     assert compared[name].better == pytest.approx(4.0)
 
@@ -66,4 +69,6 @@ def test_growth_is_what_each_further_picture_costs():
     designs = [design("segpipe"), design("segpipe", pictures=300, seconds=14.0)]
     Console(file=stream, width=120).print(table.growth(designs))
     last = next(line for line in stream.getvalue().splitlines() if "300" in line)
-    assert [cell.strip() for cell in last.strip("│ ").split("│")] == ["300", "2.00", "14.0", "20.0", "1,000", "1.67"]
+    assert [cell.strip() for cell in last.strip("│ ").split("│")] == [
+        "300", "2.00 s", "14.0 s", "21.0 s", "30.0 CPU ms", "1,000 MB", "1.67 kB",
+    ]  # fmt: skip
