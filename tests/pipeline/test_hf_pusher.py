@@ -172,3 +172,11 @@ def test_the_configs_hub_section_makes_the_component():
     assert json.loads(pushed["space_config"])["repo_name"] == "show"
     assert json.loads(pushed["card"])["license"] == "mit"
     assert json.loads(properties(space_sdk="none")["space_config"]) is None
+
+
+def test_exports_need_the_trainers_weights(tmp_path, model_uri: str):
+    config = Config(name="pets", data={"classes": ("a", "b")}, hub={"exports": ("keras",)})
+    run = Run(tmp_path, model_uri, blessed=None, directory=str(tmp_path / "hub"), export_config=config)
+    with pytest.raises(Exception, match="needs the Trainer's output model_run"):
+        run.run()
+    assert not (tmp_path / "hub").exists()

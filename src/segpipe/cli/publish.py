@@ -12,6 +12,7 @@ from segpipe import config as config_module
 from segpipe.errors import ConfigError
 
 if TYPE_CHECKING:
+    from segpipe.publish.files import File
     from segpipe.publish.plan import Plan
 
 
@@ -33,13 +34,20 @@ def publish(
     from segpipe.publish.space.local import saved_model_in
 
     folder = saved_model_in(model or settings.output_path / "serving")
+    card = {**_measured(settings.output_path, folder), **card_facts(settings)}
+    extra: tuple[File, ...] = ()
+    if settings.hub.exports:
+        from segpipe.publish import exports
+
+        extra, card["exports"] = exports.export(settings, folder, _weights(settings.output_path))
     plan = assemble(
         folder,
         _decided_at_s(folder),
         repo_id(settings),
-        {**_measured(settings.output_path, folder), **card_facts(settings)},
+        card,
         space=space_plan(settings),
         private=settings.hub.private,
+        extra=extra,
     )
     if dry_run:
         _say(plan, settings)
@@ -57,6 +65,14 @@ def _decided_at_s(saved_model: Path) -> int:
     """The version's number: that of the serving folder, or else when the SavedModel was written."""
     name = saved_model.absolute().name
     return int(name) if name.isdigit() else int((saved_model / "saved_model.pb").stat().st_mtime)
+
+
+def _weights(run_dir: Path) -> Path:
+    """The newest training's weights; where they are another model's, the export is refused."""
+    from segpipe.publish.weights import WEIGHTS_FILE
+
+    folder = run_dir / "pipeline" / "Trainer" / "model_run"
+    return max(folder.glob(f"*/{WEIGHTS_FILE}"), key=lambda path: path.stat().st_mtime, default=folder / WEIGHTS_FILE)
 
 
 def _measured(run_dir: Path, saved_model: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ For any TFX pipeline: `from segpipe.pipeline.hf_pusher import HFPusher`; docs/hu
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,19 +18,21 @@ from tfx.orchestration import data_types
 from tfx.types import artifact_utils, component_spec, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from segpipe.config import Config, check_token_name
+from segpipe.config import Config, Hub, check_token_name, from_json, to_json
 from segpipe.errors import ConfigError
 from segpipe.pipeline.digest import code_digest
 from segpipe.publish.assemble import assemble, card_facts, repo_id, space_plan
 from segpipe.publish.directory import Directory
-from segpipe.publish.files import folder_files
+from segpipe.publish.files import File, folder_files
 from segpipe.publish.hub import HuggingFace
 from segpipe.publish.plan import Published
 from segpipe.publish.space.plan import PLACEHOLDERS, SpacePlan
+from segpipe.publish.weights import WEIGHTS_FILE
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
 EVALUATION = "evaluation"
+MODEL_RUN = "model_run"
 PUSHED_MODEL = "pushed_model"
 HUB = "https://huggingface.co"
 SPACE_KEYS = ("app_path", "repo_name", "space_sdk", "placeholders", "title", "examples_path")
@@ -62,8 +64,11 @@ class Executor(base_executor.BaseExecutor):
 
             card = {**measured(evaluations[0].uri), **card}
         owner, name = exec_properties["username"], exec_properties["repo_name"]
+        extra: tuple[File, ...] = ()
         uri = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
         with _local(uri) as folder:
+            if exec_properties["export_config"]:
+                extra, card["exports"] = _exports(exec_properties["export_config"], folder, input_dict.get(MODEL_RUN))
             plan = assemble(
                 folder,
                 _decided_at_s(artifact_utils.get_single_instance(blessings) if blessings else model, uri),
@@ -71,6 +76,7 @@ class Executor(base_executor.BaseExecutor):
                 card,
                 space=_space(json.loads(exec_properties["space_config"]), owner, name),
                 private=bool(exec_properties["private"]),
+                extra=extra,
             )
             _mark(pushed, _hub(exec_properties).publish(plan))
 
@@ -85,12 +91,14 @@ class _Spec(component_spec.ComponentSpec):
         "private": component_spec.ExecutionParameter(type=int),
         "space_config": component_spec.ExecutionParameter(type=str),
         "card": component_spec.ExecutionParameter(type=str),
+        "export_config": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
         MODEL_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
         EVALUATION: component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
+        MODEL_RUN: component_spec.ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
     }
     OUTPUTS = {PUSHED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)}  # noqa: RUF012
 
@@ -118,6 +126,8 @@ class HFPusher(base_component.BaseComponent):
         private: bool = False,
         endpoint: str = HUB,
         directory: str = "",
+        model_run: types.BaseChannel | None = None,
+        export_config: Config | None = None,
     ):
         """Publishes `model` as `username`/`repo_name`, on a branch named from the time of its blessing.
 
@@ -137,6 +147,8 @@ class HFPusher(base_component.BaseComponent):
           private: make new repositories private, and refuse public ones.
           endpoint: the Hub's address.
           directory: write the same trees under this folder instead of pushing anywhere.
+          model_run: where segpipe's Trainer left the weights, for the next argument.
+          export_config: of the run that trained the model; what its `hub.exports` names is pushed, too.
 
         Raises:
           ConfigError: an unknown key of space_config, or a token that is no name.
@@ -156,10 +168,12 @@ class HFPusher(base_component.BaseComponent):
             private=int(private),
             space_config=json.dumps(space_config, sort_keys=True),
             card=json.dumps(card or {}, sort_keys=True),
+            export_config=_export_config(export_config),
             code_digest=code_digest("segpipe.publish.assemble"),
             model=model,
             model_blessing=model_blessing,
             evaluation=evaluation,
+            model_run=model_run,
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         )
         super().__init__(spec=spec)
@@ -170,6 +184,7 @@ def hf_pusher(
     model: types.BaseChannel,
     model_blessing: types.BaseChannel | None = None,
     evaluation: types.BaseChannel | None = None,
+    model_run: types.BaseChannel | None = None,
 ) -> HFPusher | None:
     """The HFPusher that the config's section [hub] asks for, or None where it asks for none."""
     hub = config.hub
@@ -196,7 +211,28 @@ def hf_pusher(
         private=hub.private,
         endpoint=hub.endpoint,
         directory=str(config.output_path / "hub") if hub.kind == "directory" else "",
+        model_run=model_run if hub.exports else None,
+        export_config=config if hub.exports else None,
     )
+
+
+def _export_config(config: Config | None) -> str:
+    """The part of the config that exports depend on, as JSON; empty where nothing is exported."""
+    if config is None or not config.hub.exports:
+        return ""
+    kept = Config(name=config.name, directory=config.directory, data=config.data, model=config.model)
+    return to_json(kept.model_copy(update={"hub": Hub(exports=config.hub.exports)}))
+
+
+def _exports(
+    config: str, saved_model: Path, model_runs: Sequence[types.Artifact] | None
+) -> tuple[tuple[File, ...], dict[str, str]]:
+    if not model_runs:
+        raise ConfigError("hub.exports needs the Trainer's output model_run; give it to HFPusher.")
+    from segpipe.publish import exports  # TensorFlow, which a push without exports need not load.
+
+    with _local(model_runs[0].uri) as folder:
+        return exports.export(from_json(config), saved_model, folder / WEIGHTS_FILE)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from tfx.dsl.io import fileio
 
 from segpipe.config import from_json
 from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.publish.weights import WEIGHTS_FILE
 from segpipe.serve.export import export
 from segpipe.train.fit import fit
 
@@ -37,6 +38,7 @@ def run_fn(fn_args: FnArgs) -> None:
     fileio.makedirs(fn_args.model_run_dir)
     with fileio.open(f"{fn_args.model_run_dir}/history.json", "w") as file:
         file.write(json.dumps(trained.history, indent=1))
+    trained.model.save_weights(f"{fn_args.model_run_dir}/{WEIGHTS_FILE}")
 
 
 def _files(patterns: list[str]) -> list[str]:
