@@ -383,6 +383,8 @@ class Hub(_Section):
       license: identifier of the model's licence on the Hub, such as apache-2.0.
       dataset_name: what people call the data set; dataset_id is its id on the Hub, where it has one.
       exports: other formats to push beside the SavedModel, each checked against it first.
+      pictures: how many test pictures to show on the card and to offer in the demo. They become as public as the
+        repository is, so none unless you say so.
     """
 
     kind: Literal["directory", "huggingface", "none"] = "directory"
@@ -402,6 +404,7 @@ class Hub(_Section):
     intended_use: str = ""
     limits: str = ""
     exports: tuple[Literal["keras", "litert"], ...] = ()
+    pictures: Annotated[int, Field(ge=0, le=12)] = 0
 
     @model_validator(mode="after")
     def _has_an_owner(self) -> Self:

@@ -1,19 +1,23 @@
 """`segpipe publish CONFIG`: the newest blessed model of a run, with its card and demo, to where [hub] says."""
 
+import itertools
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segpipe import config as config_module
+from segpipe import schema
 from segpipe.errors import ConfigError
 
 if TYPE_CHECKING:
     from segpipe.publish.files import File
     from segpipe.publish.plan import Plan
+    from segpipe.publish.samples import Picture
 
 
 def publish(
@@ -28,6 +32,7 @@ def publish(
     settings = config_module.load(config, overrides or ())
     if settings.hub.kind == "none":
         raise ConfigError('hub.kind is "none"; try --set hub.kind=directory, or huggingface with hub.username.')
+    from segpipe.publish import samples
     from segpipe.publish.assemble import assemble, card_facts, repo_id, space_plan
     from segpipe.publish.directory import Directory
     from segpipe.publish.hub import HuggingFace
@@ -40,12 +45,16 @@ def publish(
         from segpipe.publish import exports
 
         extra, card["exports"] = exports.export(settings, folder, _weights(settings.output_path))
+    pictures = _pictures(settings)
+    if pictures:
+        extra += samples.panels(folder, pictures)
+    space = space_plan(settings)
     plan = assemble(
         folder,
         _decided_at_s(folder),
         repo_id(settings),
         card,
-        space=space_plan(settings),
+        space=replace(space, examples=samples.examples(pictures)) if space else None,
         private=settings.hub.private,
         extra=extra,
     )
@@ -73,6 +82,21 @@ def _weights(run_dir: Path) -> Path:
 
     folder = run_dir / "pipeline" / "Trainer" / "model_run"
     return max(folder.glob(f"*/{WEIGHTS_FILE}"), key=lambda path: path.stat().st_mtime, default=folder / WEIGHTS_FILE)
+
+
+def _pictures(settings: config_module.Config) -> "list[Picture]":
+    """The test pictures that the config wants shown, from the newest ExampleGen of the run."""
+    if not settings.hub.pictures:
+        return []
+    from segpipe.evaluate import examples
+    from segpipe.publish import samples
+
+    folders = (settings.output_path / "pipeline" / "ExampleGen" / "examples").glob(f"*/Split-{schema.TEST}")
+    newest = max(folders, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        raise ConfigError(f"hub.pictures shows test pictures of the run, and {settings.output_path} has none.")
+    shards = examples.shards([str(newest)])
+    return samples.first(itertools.chain.from_iterable(map(examples.read, shards)), settings.hub.pictures)
 
 
 def _measured(run_dir: Path, saved_model: Path) -> dict[str, Any]:

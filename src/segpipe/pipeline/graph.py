@@ -103,6 +103,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
         model_blessing=evaluator.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         model_run=trainer.outputs["model_run"],
+        examples=examples,
     )
     if hub_pusher:
         hub_pusher.add_upstream_node(pusher)  # What people are shown is what is deployed.

@@ -3,6 +3,7 @@
 For any TFX pipeline: `from segpipe.pipeline.hf_pusher import HFPusher`; docs/huggingface.md has an example.
 """
 
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +19,12 @@ from tfx.orchestration import data_types
 from tfx.types import artifact_utils, component_spec, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
+from segpipe import schema
 from segpipe.config import Config, Hub, check_token_name, from_json, to_json
 from segpipe.errors import ConfigError
+from segpipe.evaluate import examples as example_files
 from segpipe.pipeline.digest import code_digest
+from segpipe.publish import samples
 from segpipe.publish.assemble import assemble, card_facts, repo_id, space_plan
 from segpipe.publish.directory import Directory
 from segpipe.publish.files import File, folder_files
@@ -33,6 +37,7 @@ MODEL = "model"
 MODEL_BLESSING = "model_blessing"
 EVALUATION = "evaluation"
 MODEL_RUN = "model_run"
+EXAMPLES = "examples"
 PUSHED_MODEL = "pushed_model"
 HUB = "https://huggingface.co"
 SPACE_KEYS = ("app_path", "repo_name", "space_sdk", "placeholders", "title", "examples_path")
@@ -69,12 +74,14 @@ class Executor(base_executor.BaseExecutor):
         with _local(uri) as folder:
             if exec_properties["export_config"]:
                 extra, card["exports"] = _exports(exec_properties["export_config"], folder, input_dict.get(MODEL_RUN))
+            pictures = _pictures(input_dict.get(EXAMPLES), exec_properties["pictures"])
+            extra += samples.panels(folder, pictures) if pictures else ()
             plan = assemble(
                 folder,
                 _decided_at_s(artifact_utils.get_single_instance(blessings) if blessings else model, uri),
                 f"{owner}/{name}",
                 card,
-                space=_space(json.loads(exec_properties["space_config"]), owner, name),
+                space=_space(json.loads(exec_properties["space_config"]), owner, name, samples.examples(pictures)),
                 private=bool(exec_properties["private"]),
                 extra=extra,
             )
@@ -92,6 +99,7 @@ class _Spec(component_spec.ComponentSpec):
         "space_config": component_spec.ExecutionParameter(type=str),
         "card": component_spec.ExecutionParameter(type=str),
         "export_config": component_spec.ExecutionParameter(type=str),
+        "pictures": component_spec.ExecutionParameter(type=int),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -99,6 +107,7 @@ class _Spec(component_spec.ComponentSpec):
         MODEL_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
         EVALUATION: component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
         MODEL_RUN: component_spec.ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
+        EXAMPLES: component_spec.ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
     OUTPUTS = {PUSHED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)}  # noqa: RUF012
 
@@ -128,6 +137,8 @@ class HFPusher(base_component.BaseComponent):
         directory: str = "",
         model_run: types.BaseChannel | None = None,
         export_config: Config | None = None,
+        examples: types.BaseChannel | None = None,
+        pictures: int = 0,
     ):
         """Publishes `model` as `username`/`repo_name`, on a branch named from the time of its blessing.
 
@@ -149,6 +160,9 @@ class HFPusher(base_component.BaseComponent):
           directory: write the same trees under this folder instead of pushing anywhere.
           model_run: where segpipe's Trainer left the weights, for the next argument.
           export_config: of the run that trained the model; what its `hub.exports` names is pushed, too.
+          examples: segpipe's Examples, for the next argument.
+          pictures: how many pictures of split test to show on the card and to offer in the demo; they become as public
+            as the repository is.
 
         Raises:
           ConfigError: an unknown key of space_config, or a token that is no name.
@@ -169,11 +183,13 @@ class HFPusher(base_component.BaseComponent):
             space_config=json.dumps(space_config, sort_keys=True),
             card=json.dumps(card or {}, sort_keys=True),
             export_config=_export_config(export_config),
+            pictures=pictures,
             code_digest=code_digest("segpipe.publish.assemble"),
             model=model,
             model_blessing=model_blessing,
             evaluation=evaluation,
             model_run=model_run,
+            examples=examples,
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         )
         super().__init__(spec=spec)
@@ -185,6 +201,7 @@ def hf_pusher(
     model_blessing: types.BaseChannel | None = None,
     evaluation: types.BaseChannel | None = None,
     model_run: types.BaseChannel | None = None,
+    examples: types.BaseChannel | None = None,
 ) -> HFPusher | None:
     """The HFPusher that the config's section [hub] asks for, or None where it asks for none."""
     hub = config.hub
@@ -213,6 +230,8 @@ def hf_pusher(
         directory=str(config.output_path / "hub") if hub.kind == "directory" else "",
         model_run=model_run if hub.exports else None,
         export_config=config if hub.exports else None,
+        examples=examples if hub.pictures else None,
+        pictures=hub.pictures,
     )
 
 
@@ -263,11 +282,22 @@ def _modified_at_s(path: str) -> int:
     return tf.io.gfile.stat(path).mtime_nsec // 1_000_000_000
 
 
-def _space(space_config: Mapping[str, Any] | None, owner: str, model_name: str) -> SpacePlan | None:
+def _pictures(test_examples: Sequence[types.Artifact] | None, count: int) -> list[samples.Picture]:
+    if not count:
+        return []
+    if not test_examples:
+        raise ConfigError("hub.pictures needs the ExampleGen's output examples; give it to HFPusher.")
+    shards = example_files.shards(artifact_utils.get_split_uris(list(test_examples), schema.TEST))
+    return samples.first(itertools.chain.from_iterable(map(example_files.read, shards)), count)
+
+
+def _space(
+    space_config: Mapping[str, Any] | None, owner: str, model_name: str, pictures: tuple[File, ...]
+) -> SpacePlan | None:
     if space_config is None:
         return None
     given = {key: value for key, value in space_config.items() if value}
-    examples = folder_files(Path(given["examples_path"])) if "examples_path" in given else ()
+    examples = folder_files(Path(given["examples_path"])) if "examples_path" in given else pictures
     return SpacePlan(
         f"{owner}/{given.get('repo_name', model_name)}",
         sdk=given.get("space_sdk", "gradio"),

@@ -120,7 +120,7 @@ def _eval_results(card: CardInput) -> list[EvalResult]:
         )
         for config, metrics in groups
         for metric, value in sorted(metrics.items())
-        if math.isfinite(value)
+        if math.isfinite(value) and not (config and "/" in metric)  # Every class in every slice would hide the rest.
     ]
 
 
