@@ -21,6 +21,7 @@ from segpipe.cli import (
     init,
     predict,
     prepare,
+    publish,
     replay,
     run,
     runs,
@@ -48,6 +49,7 @@ app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
 app.command("replay")(replay.replay)
 app.command("drill")(drill.drill)
+app.command("publish")(publish.publish)
 app.command("app")(app_verb.app)
 app.command("compile")(compile.compile_)
 app.command("submit")(submit.submit)
