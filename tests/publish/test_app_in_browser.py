@@ -43,12 +43,17 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module", params=["gradio", "streamlit"])
-def app(request: pytest.FixtureRequest, saved_model: Path) -> Iterator[tuple[str, str]]:
-    """SDK and URL of a running `segpipe app`."""
+def app(
+    request: pytest.FixtureRequest, saved_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """SDK and URL of a running `segpipe app` with one example."""
+    examples = tmp_path_factory.mktemp("examples")
+    (examples / "example.jpg").write_bytes(picture(seed=9, width=90, height=70))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", RUN, str(saved_model), request.param, str(port)]
+    options = ["--sdk", request.param, "--port", str(port), "--examples", examples]
+    command = [sys.executable, "-m", "segpipe.cli.main", "app", saved_model, *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)
@@ -56,14 +61,6 @@ def app(request: pytest.FixtureRequest, saved_model: Path) -> Iterator[tuple[str
     finally:
         process.send_signal(2)
         process.wait(20)
-
-
-RUN = """
-import sys
-from pathlib import Path
-from segpipe.cli.app import app
-app(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-"""
 
 
 def wait_for(port: int, process: subprocess.Popen) -> None:
@@ -117,6 +114,22 @@ def test_a_file_that_is_no_picture_gets_a_sentence(app: tuple[str, str], page: P
     page.goto(url)
     upload(page, "broken.png", b"\x89PNG\r\n\x1a\n and then nothing")
     page.get_by_text("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.").wait_for()
+
+
+def test_an_example_can_be_picked_and_a_picture_uploaded_after_it(app: tuple[str, str], page: Page):
+    sdk, url = app
+    page.goto(url)
+    if sdk == "gradio":
+        page.locator(".gallery-item").first.click()
+    else:
+        page.get_by_label("…or an example").click()
+        page.get_by_role("option", name="example.jpg").click()
+    page.get_by_text("90 × 70 pixels").wait_for()
+    if sdk == "gradio":
+        page.get_by_label("Remove Image").click()
+    page.locator("input[type=file]").first.wait_for(state="attached")
+    upload(page, "broken.png", b"no picture")
+    page.get_by_text("This file is no picture that can be read.").wait_for()
 
 
 def test_the_first_answer_comes_in_ten_seconds_and_later_ones_at_once(app: tuple[str, str], page: Page):

@@ -27,9 +27,14 @@ PREDICTOR = Predictor(model_folder(REPO_ID, REVISION))
 EXAMPLES = sorted(str(path) for path in (HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
 
 
-def as_uploaded(payload: ImageData | None) -> str | None:
-    """The path of the file as it was uploaded."""
-    return payload.path if payload else None
+class Upload(gr.Image):
+    """An Image that hands over the file as it came: decoding it is the predictor's, which explains what is wrong."""
+
+    is_template = True  # To the browser it is Gradio's own Image.
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the upload."""
+        return payload.path if payload else None
 
 
 def legend(shares: dict[str, float] | None = None) -> str:
@@ -73,9 +78,7 @@ with gr.Blocks(title=f"Segmentation: {REPO_ID}") as demo:
     state = gr.State()
     with gr.Row():
         with gr.Column():
-            upload = gr.Image(label="Picture", sources=["upload", "clipboard"], height=360, elem_id="picture")
-            # Gradio would decode the picture here, and tell the person Pillow's words where that fails.
-            upload.preprocess = as_uploaded  # type: ignore[method-assign]
+            upload = Upload(label="Picture", sources=["upload", "clipboard"], height=360)
             opacity = gr.Slider(0, 1, value=0.6, step=0.05, label="Opacity of the overlay")
             if EXAMPLES:
                 gr.Examples(EXAMPLES, inputs=upload, label="Examples")
