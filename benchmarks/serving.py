@@ -1,10 +1,11 @@
 """A model and pictures in, how fast `segpipe serve` answers out, beside the same signature in plain TensorFlow.
 
-python -m benchmarks.serving RUN|MODEL_DIR PICTURES_DIR [--seconds 20] [--soak 300]
+python -m benchmarks.serving RUN|MODEL_DIR PICTURES_DIR [--seconds 20] [--soak 300] [--onnx FILE]
 
-The baseline calls the SavedModel's own `serving_default` with one picture at a time, in a process of its own and
-without HTTP, so it is faster than a server around it could be. All load stays on loopback; the clients share the
-machine's cores with the server. The soak keeps 64 clients busy, changes the version half-way and watches memory.
+The baselines call the SavedModel's own `serving_default`, and ONNX Runtime where a FILE with the same network is given,
+with one picture at a time, in processes of their own and without HTTP, so they are faster than a server around them
+could be. All load stays on loopback; the clients share the machine's cores with the server. The soak keeps 64 clients
+busy, changes the version half-way and watches memory. cpu_ms is CPU time per picture: other work blurs it least.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,21 +69,25 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="a folder of JPEG or PNG files")
     parser.add_argument("--seconds", type=float, default=20, help="per number of clients")
     parser.add_argument("--soak", type=float, default=0, help="seconds at 64 clients with a version change; 0: none")
+    parser.add_argument("--onnx", type=Path, help="the network alone, float32 [N, S, S, 3] in, logits out")
     arguments = parser.parse_args()
 
     newest = max(find(arguments.model).folder.glob("[0-9]*"), key=lambda path: int(path.name))
     files = sorted(f for f in arguments.pictures.rglob("*") if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
     encoded = [file.read_bytes() for file in files[:_PICTURES]]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; timings want it near 0")
-    baseline = in_plain_tensorflow(newest, files[: len(encoded)], arguments.seconds)
-    print(
-        f"plain TensorFlow, one picture at a time: {baseline['requests_per_s']} pictures/s, p50 {baseline['p50_ms']} ms"
-    )
+    baseline = alone("_tensorflow", newest, files[: len(encoded)], arguments.seconds)
+    print(f"plain TensorFlow, one picture at a time: { {k: v for k, v in baseline.items() if k != 'masks'} }")
     result = {
         "model": str(newest),
         "cores": os.cpu_count(),
         "baseline": {k: v for k, v in baseline.items() if k != "masks"},
     }
+    if arguments.onnx:
+        onnx = alone("_onnx", arguments.onnx, files[: len(encoded)], arguments.seconds)
+        agree = float(np.mean(np.array(onnx.pop("masks")) == np.array(baseline["masks"])))
+        print(f"ONNX Runtime, one picture at a time: {onnx}, {100 * agree:.3f} % of the pixels agree")
+        result["onnx"] = {**onnx, "agreeing_pixels": agree}
     with tempfile.TemporaryDirectory() as folder:
         serving = Path(folder) / "serving"
         shutil.copytree(newest, serving / "1")
@@ -91,7 +96,9 @@ def main() -> None:
             print(f"masks equal to plain TensorFlow's: {equal}")
             result["loads"] = []
             for clients in _CLIENTS:
+                before_s = server.cpu_s()
                 row = asyncio.run(ask(server.port, encoded, clients, arguments.seconds)).row()
+                row["cpu_ms"] = round(1e3 * (server.cpu_s() - before_s) / row["answers"], 1)
                 times = row["requests_per_s"] / baseline["requests_per_s"]
                 print(f"{row}  {times:.2f} × plain TensorFlow")
                 result["loads"].append(row)
@@ -158,6 +165,11 @@ class Server:
         """The versions' states."""
         return json.loads(self._get("/v1/models/bench")[1])["model_version_status"]
 
+    def cpu_s(self) -> float:
+        """CPU seconds that the server has used."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
+
     def _get(self, path: str) -> tuple[int, bytes]:
         async def get() -> tuple[int, bytes]:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -215,11 +227,11 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head.split()[1]), await reader.readexactly(length)
 
 
-def in_plain_tensorflow(version: Path, files: Sequence[Path], seconds: float) -> dict[str, object]:
-    """Calls `serving_default` in another process; its rate, p50 and masks."""
-    code = "import sys, benchmarks.serving as b; b._baseline(sys.argv[1], float(sys.argv[2]), sys.argv[3:])"
+def alone(baseline: str, model: Path, files: Sequence[Path], seconds: float) -> dict[str, object]:
+    """Runs a baseline in another process; its rate, latencies and masks."""
+    code = f"import sys, benchmarks.serving as b; b.{baseline}(sys.argv[1], float(sys.argv[2]), sys.argv[3:])"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(version), str(seconds), *map(str, files)],
+        [sys.executable, "-c", code, str(model), str(seconds), *map(str, files)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=True,
@@ -227,20 +239,42 @@ def in_plain_tensorflow(version: Path, files: Sequence[Path], seconds: float) ->
     return json.loads(done.stdout)
 
 
-def _baseline(version: str, seconds: float, files: Sequence[str]) -> None:
+def _tensorflow(version: str, seconds: float, files: Sequence[str]) -> None:
     import tensorflow as tf
 
     signature = tf.saved_model.load(version).signatures["serving_default"]
     [name] = signature.structured_input_signature[1]
+    _time(lambda picture: signature(**{name: tf.constant([picture])})["mask"].numpy()[0], seconds, files)
+
+
+def _onnx(file: str, seconds: float, files: Sequence[str]) -> None:
+    import onnxruntime
+    import tensorflow as tf
+
+    from segpipe.preprocess.pictures import images_to_inputs
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    [given] = session.get_inputs()
+    decode = tf.function(images_to_inputs)
+
+    def predict(picture: bytes) -> np.ndarray:
+        inputs = decode(tf.constant([picture]), given.shape[1])
+        return session.run(None, {given.name: inputs.numpy()})[0][0].argmax(axis=-1)
+
+    _time(predict, seconds, files)
+
+
+def _time(predict: Callable[[bytes], np.ndarray], seconds: float, files: Sequence[str]) -> None:
+    """Prints the rate, the latencies and the masks as JSON."""
     pictures = [Path(file).read_bytes() for file in files]
-    masks = [signature(**{name: tf.constant([picture])})["mask"].numpy()[0].tolist() for picture in pictures]
-    latencies_s = []
-    end_s = time.perf_counter() + seconds
+    masks = [predict(picture).tolist() for picture in pictures]
+    latencies_s: list[float] = []
+    end_s, before_s = time.perf_counter() + seconds, time.process_time()
     while (start_s := time.perf_counter()) < end_s:
-        signature(**{name: tf.constant([pictures[len(latencies_s) % len(pictures)]])})["mask"].numpy()
+        predict(pictures[len(latencies_s) % len(pictures)])
         latencies_s.append(time.perf_counter() - start_s)
-    row = Load(1, seconds, latencies_s).row()
-    json.dump({**row, "masks": masks}, sys.stdout)
+    cpu_ms = round(1e3 * (time.process_time() - before_s) / len(latencies_s), 1)
+    json.dump({**Load(1, seconds, latencies_s).row(), "cpu_ms": cpu_ms, "masks": masks}, sys.stdout)
 
 
 if __name__ == "__main__":
