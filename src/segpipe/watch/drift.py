@@ -17,8 +17,8 @@ Table = Mapping[str, Floats]
 """One column per feature, one row per picture."""
 
 _BINS = 10
-_MAX_ROWS = 4000
-"""A larger reference is thinned out: its own error is small by then."""
+_MAX_DRAWS = 4_000_000
+"""How many drawn rows memory holds at once: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -164,13 +164,23 @@ def _null(
 
     The reference is a sample as well; drawing only the windows would make thresholds too tight.
     """
-    kept = np.sort(rng.permutation(rows)[:_MAX_ROWS])
-    even = np.full(len(kept), 1 / len(kept))
-    windows = rng.multinomial(pictures, even, size=resamples).astype(np.float32)
-    references = rng.multinomial(rows, even, size=resamples).astype(np.float32)
-    distances = []
-    for column in (column for column in columns if column.table == table):
-        one_hot = np.eye(column.bins, dtype=np.float32)[column.codes()[kept]]
-        drawn = (windows @ one_hot).astype(np.float64) / pictures, (references @ one_hot).astype(np.float64) / rows
-        distances.append(column.measure(*drawn))
-    return np.stack(distances, axis=1)
+    own = [column for column in columns if column.table == table]
+    windows = _drawn(own, rows, pictures, resamples, rng)
+    references = _drawn(own, rows, rows, resamples, rng)
+    return np.stack(
+        [column.measure(window, reference) for column, window, reference in zip(own, windows, references, strict=True)],
+        axis=1,
+    )
+
+
+def _drawn(columns: list[_Column], rows: int, size: int, resamples: int, rng: np.random.Generator) -> list[Floats]:
+    """Shares [resamples, bins] of each column in samples of `size` rows, drawn with replacement."""
+    chunk = max(1, _MAX_DRAWS // size)
+    shares: list[list[Floats]] = [[] for _ in columns]
+    for start in range(0, resamples, chunk):
+        number = min(chunk, resamples - start)
+        drawn = rng.integers(0, rows, (number, size))
+        for column, parts in zip(columns, shares, strict=True):
+            cells = column.codes()[drawn] + column.bins * np.arange(number)[:, None]
+            parts.append(np.bincount(cells.ravel(), minlength=number * column.bins).reshape(number, -1) / size)
+    return [np.concatenate(parts) for parts in shares]
