@@ -29,6 +29,7 @@ def drill(
         from segpipe.drill import page, story
 
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
+        path = folder / "drill" / "index.html"
         console = RunConsole(person, ["ExampleValidator"])
         with console.open(), progress.listening(console.progress):
             told = story.tell(
@@ -38,9 +39,8 @@ def drill(
                 node_finished=lambda outcome, note: console.node_finished(
                     outcome.node, outcome.status, outcome.seconds, note
                 ),
+                answered=lambda so_far: page.write(so_far, settings.gate.confidence, path),
             )
-        path = folder / "drill" / "index.html"
-        page.write(told, settings.gate.confidence, path)
     for look in told.looks:
         typer.echo(f"{look.when}: {look.status}", err=True)
     for model in told.models[1:]:

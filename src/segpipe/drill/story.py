@@ -100,7 +100,11 @@ class Story:
 
 
 def tell(
-    config: Config, say: Tell, node_started: pipeline_run.NodeStarted, node_finished: pipeline_run.NodeFinished
+    config: Config,
+    say: Tell,
+    node_started: pipeline_run.NodeStarted,
+    node_finished: pipeline_run.NodeFinished,
+    answered: Callable[[Story], None] = lambda story: None,
 ) -> Story:
     """Runs the drill under `<run>-drill`; a second call reuses what the first finished.
 
@@ -109,6 +113,7 @@ def tell(
       say: told each chapter as it begins.
       node_started: see `pipeline.run.run`.
       node_finished: likewise.
+      answered: told the story so far after each answer, so that a page can be read while the next one trains.
 
     Raises:
       UserError: the config or the data is wrong.
@@ -147,12 +152,18 @@ def tell(
         models.append(load(outcome.path, len(models) + 1))
         margins.append(_margins(models[-1], data))
         story.models.append(_trained(answer.architecture, answer, outcome, margins, config))
-    story.examples = _pictures(data, models, margins[0][1])
-    story.seconds = time.time() - started_s
-    summary = {**asdict(story), "examples": len(story.examples)}
-    summary["models"] = [{**asdict(model), "outcome": model.outcome} for model in story.models]
-    atomic.write_text(folder / "story.json", json.dumps(summary, indent=2) + "\n")
+        story.examples = _pictures(data, models, margins[0][1])
+        story.seconds = time.time() - started_s
+        _save(story, folder / "story.json")
+        answered(story)
     return story
+
+
+def _save(story: Story, path: Path) -> None:
+    models = [{**asdict(model), "outcome": model.outcome} for model in story.models]
+    fields = {name: value for name, value in vars(story).items() if name not in ("examples", "looks", "models")}
+    text = json.dumps({**fields, "looks": [asdict(look) for look in story.looks], "models": models}, indent=2)
+    atomic.write_text(path, text + "\n")
 
 
 @dataclass(frozen=True)
