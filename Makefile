@@ -16,6 +16,10 @@ help:  ## Show this list.
 setup: $(READY)  ## Install everything from requirements.lock into .venv.
 
 $(READY): requirements.lock pyproject.toml
+	@# pyfarmhash, which TensorFlow Data Validation imports, has no wheel.
+	@command -v c++ >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends g++ >/dev/null; } \
+	  || { echo "segpipe needs a C++ compiler for one package without a wheel; Debian: apt-get install g++"; exit 2; }
 ifneq ($(UV),)
 	@test -x $(PYTHON) || $(UV) venv --quiet --python 3.11 $(VENV)
 	$(UV) pip sync --quiet --python $(PYTHON) --compile-bytecode requirements.lock
