@@ -44,18 +44,25 @@ def test_class_pixels_leave_ignored_ones_out():
     assert pictures.class_pixels(4).tolist() == [1, 3, 1, 0]
 
 
-@pytest.mark.parametrize(("count", "batch_size"), [(20, 8), (16, 8), (3, 8)])
-def test_an_epoch_shows_every_picture_in_whole_batches(count, batch_size):
-    order = data.epoch_order(count, batch_size, seed=1, epoch=0)
-    assert len(order) % batch_size == 0
-    assert len(order) < count + batch_size
-    assert set(order) == set(range(count))
+@pytest.mark.parametrize(("count", "wanted"), [(20, 24), (16, 16), (3, 8)])
+def test_an_epoch_shows_every_picture_before_any_comes_again(count, wanted):
+    order = data.epoch_order(count, wanted, seed=1, epoch=0)
+    assert len(order) == wanted
+    assert set(order[:count]) == set(range(count))
 
 
 def test_epochs_are_shuffled_differently_and_reproducibly():
-    first, second = (data.epoch_order(50, 10, seed=1, epoch=epoch) for epoch in (0, 1))
+    first, second = (data.epoch_order(50, 50, seed=1, epoch=epoch) for epoch in (0, 1))
     assert first.tolist() != second.tolist()
-    assert first.tolist() == data.epoch_order(50, 10, seed=1, epoch=0).tolist()
+    assert first.tolist() == data.epoch_order(50, 50, seed=1, epoch=0).tolist()
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_workers_share_the_pictures_by_file_or_else_one_by_one(files, copies):
+    paths = files[1] * copies
+    shares = [data.load(paths, transform, SIZE, 1, "eval", workers=2, worker=index) for index in range(2)]
+    assert sum(len(share) for share in shares) == 7 * copies
+    assert all(len(share) in ((3, 4) if copies == 1 else (7, 14)) for share in shares)
 
 
 def test_batches_follow_the_order_and_the_last_may_be_smaller(files):

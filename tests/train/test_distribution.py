@@ -23,9 +23,3 @@ def test_tf_config_gives_each_process_its_place(monkeypatch, tf_config, expected
     if tf_config is not None:
         monkeypatch.setenv("TF_CONFIG", json.dumps(tf_config))
     assert cluster() == expected
-
-
-def test_every_file_belongs_to_one_worker():
-    files = ["a", "b", "c", "d", "e"]
-    shares = [Cluster(2, index).share(files) for index in range(2)]
-    assert shares == [["a", "c", "e"], ["b", "d"]]

@@ -14,6 +14,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     type, which TensorFlow folds into a convolution before it.
     """
 
+    def add_weight(self, *arguments: Any, **settings: Any) -> keras.Variable:
+        """As Keras', but replicas agree on the statistics by their mean, which Keras leaves undefined."""
+        if not settings.get("trainable", True):
+            settings["aggregation"] = "mean"
+        return super().add_weight(*arguments, **settings)
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         """Normalizes float [N, H, W, C], by the batch's statistics if training, else by the learned ones."""
         gamma, beta = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)

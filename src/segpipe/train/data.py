@@ -1,6 +1,5 @@
 """TFRecord files of Examples in, every picture decoded once out: arrays in memory, or on disk past a limit."""
 
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +42,15 @@ class Pictures:
         return counts[:num_classes]
 
 
-def load(files: Sequence[str], transform: Transform, image_size: int, cache_gb: float, name: str) -> Pictures:
+def load(
+    files: Sequence[str],
+    transform: Transform,
+    image_size: int,
+    cache_gb: float,
+    name: str,
+    workers: int = 1,
+    worker: int = 0,
+) -> Pictures:
     """Decodes and resizes every picture once.
 
     Args:
@@ -52,12 +59,17 @@ def load(files: Sequence[str], transform: Transform, image_size: int, cache_gb: 
       image_size: S, pixels.
       cache_gb: above this size the arrays lie in a temporary file that disappears with them.
       name: of the split, for messages.
+      workers: how many share the pictures: whole files, or single pictures where there are fewer files.
+      worker: which of them this is, from 0.
 
     Raises:
       DataError: there is no picture.
       RunError: neither memory nor disk has the room.
     """
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
+    by_file = len(files) >= workers
+    own = list(files[worker::workers]) if by_file else list(files)
+    records = tf.data.TFRecordDataset(own, compression_type="GZIP")
+    records = records if by_file else records.shard(workers, worker)
     count = sum(len(chunk) for chunk in records.batch(1024).as_numpy_iterator())
     if count == 0:
         raise DataError(f"the {name} split holds no picture; give it a larger share in [split].")
@@ -85,13 +97,16 @@ def batches(data: Pictures, batch_size: int, order: np.ndarray) -> tf.data.Datas
     return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
 
 
-def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+def epoch_order(count: int, wanted: int, seed: int, epoch: int) -> np.ndarray:
     """A shuffle of all pictures that depends on seed and epoch alone, filled up to whole batches.
 
-    Every picture comes at least once; what the last batch lacks is taken from the front of the shuffle.
+    Args:
+      count: of pictures.
+      wanted: of indices; past `count` they start again at the front of the shuffle.
+      seed: of the run.
+      epoch: from 0.
     """
-    shuffled = np.random.default_rng((seed, epoch)).permutation(count)
-    return np.resize(shuffled, math.ceil(count / batch_size) * batch_size)
+    return np.resize(np.random.default_rng((seed, epoch)).permutation(count), wanted)
 
 
 def _compact(transform: Transform) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:

@@ -1,8 +1,8 @@
 """The machines and GPUs at hand in, the tf.distribute strategy that uses them all out."""
 
+import functools
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -25,10 +25,6 @@ class Cluster:
         """Whether this worker writes what all share."""
         return self.index == 0
 
-    def share(self, files: Sequence[str]) -> list[str]:
-        """This worker's files: every file belongs to one worker, if there are enough of them."""
-        return list(files[self.index :: self.workers])
-
 
 def cluster() -> Cluster:
     """Reads TF_CONFIG, as Vertex AI sets it: {"cluster": {"chief": […], "worker": […]}, "task": {"type", "index"}}."""
@@ -39,10 +35,24 @@ def cluster() -> Cluster:
     return Cluster(max(1, chiefs + workers), int(index))
 
 
-def strategy(place: Cluster) -> tf.distribute.Strategy:
-    """One strategy for every case: several workers, several GPUs, or one device."""
-    if place.workers > 1:
+@functools.cache
+def strategy() -> tf.distribute.Strategy:
+    """One strategy for every case: several workers, several GPUs, or one device; the same one at every call.
+
+    With several workers the first call must come before anything else of TensorFlow runs.
+    """
+    if cluster().workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def total(value: int) -> int:
+    """The sum of a number over all workers."""
+    if cluster().workers == 1:
+        return value
+    chosen = strategy()
+    local = chosen.num_replicas_in_sync // cluster().workers
+    summed = chosen.run(lambda: tf.constant(value, tf.int64))
+    return int(chosen.reduce(tf.distribute.ReduceOp.SUM, summed, axis=None)) // local

@@ -1,4 +1,7 @@
-"""Config and data files in, the best model of the training out; killed at any point, the same call continues it."""
+"""Config and data files in, the best model of the training out; killed at any point, the same call continues it.
+
+On several workers every one calls `fit` alike; the chief alone writes.
+"""
 
 import hashlib
 import json
@@ -18,7 +21,7 @@ from segpipe import model as models
 from segpipe.config import Config
 from segpipe.errors import RunError
 from segpipe.progress import report
-from segpipe.train import checkpoint, data, losses, metrics, optimizer, steps
+from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, steps
 
 HISTORY_FILE = "history.json"
 REPORT_EVERY_S = 0.5
@@ -58,16 +61,19 @@ def fit(
       DataError: a split is empty.
       RunError: the loss is no longer a number, or memory or disk ran out.
     """
+    strategy, place = distribution.strategy(), distribution.cluster()
     recipe = config.train
     work_dir = str(work_dir)
     tf.io.gfile.makedirs(work_dir)
     keras.utils.set_random_seed(config.seed)
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with _precision(recipe.precision):
+    with strategy.scope(), _precision(recipe.precision):
         network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
     cache = (transform, config.data.image_size, recipe.cache_gb)
-    train, validation = data.load(train_files, *cache, "train"), data.load(eval_files, *cache, "eval")
+    train = data.load(train_files, *cache, "train", place.workers, place.index)
+    # Every worker judges the whole eval split, so that all come to the same decisions.
+    validation = data.load(eval_files, *cache, "eval")
     try:
         training = _Training(config, network, train, validation)
         return training.run(work_dir, _digest(config, [*train_files, *eval_files]))
@@ -86,8 +92,12 @@ class _Training:
         recipe = config.train
         self._model = network.model
         self._variables = self._model.trainable_variables
-        self._steps = math.ceil(len(train) / recipe.batch_size)
-        self._optimizer = optimizer.build(recipe, self._variables, network.pretrained, self._steps)
+        self._strategy, self._place = distribution.strategy(), distribution.cluster()
+        self._pictures = distribution.total(len(train))
+        self._batch_size = min(recipe.batch_size, self._pictures)
+        self._steps = math.ceil(self._pictures / self._batch_size)
+        with self._strategy.scope():
+            self._optimizer = optimizer.build(recipe, self._variables, network.pretrained, self._steps)
         self._rate = optimizer.learning_rate(recipe, self._steps)
         power = CLASS_WEIGHT_POWER[recipe.class_weights]
         self._class_weights = losses.balanced_weights(train.class_pixels(config.num_classes), power) if power else None
@@ -105,9 +115,10 @@ class _Training:
             learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
             learn_frozen = frozen
             self._epoch(state, learn)
-            checkpoint.save(work_dir, digest, state)
-            text = json.dumps(state.history, indent=1)
-            checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
+            if self._place.is_chief:
+                checkpoint.save(work_dir, digest, state)
+                text = json.dumps(state.history, indent=1)
+                checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
         _assign(self._model.variables, state.best)
         return Trained(self._model, state.history, state.best_epoch)
 
@@ -134,7 +145,7 @@ class _Training:
             "val_class_iou": class_iou,
             "learning_rate": rate,
             "seconds": round(time.monotonic() - started, 3),
-            "pictures_per_s": round(len(self._train) / learned_s, 2),
+            "pictures_per_s": round(self._pictures / learned_s, 2),
         }
         best = max((past["val_mean_iou"] for past in state.history), default=-1.0)
         state.epoch += 1
@@ -146,12 +157,16 @@ class _Training:
     def _learn(self, state: checkpoint.State, learn: steps.TrainStep) -> float:
         """One pass over the train split; returns the mean loss."""
         config = self._config
-        batch_size = min(config.train.batch_size, len(self._train))
-        order = data.epoch_order(len(self._train), batch_size, config.seed, state.epoch)
+        per_replica = max(1, self._batch_size // self._strategy.num_replicas_in_sync)
+        local = per_replica * self._strategy.num_replicas_in_sync // self._place.workers
+        order = data.epoch_order(len(self._train), self._steps * local, config.seed, state.epoch)
+        batches = self._strategy.distribute_datasets_from_function(
+            lambda _: data.batches(self._train, per_replica, order)
+        )
         what = f"epoch {state.epoch + 1}/{config.train.epochs}"
         known = {"mean_iou": state.history[-1]["val_mean_iou"]} if state.history else {}
         total, reported = tf.zeros([]), 0.0
-        for step, (images, masks) in enumerate(data.batches(self._train, batch_size, order), 1):
+        for step, (images, masks) in enumerate(batches, 1):
             total += learn(images, masks)
             if time.monotonic() - reported > REPORT_EVERY_S or step == self._steps:
                 reported = time.monotonic()

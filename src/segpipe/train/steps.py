@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from segpipe import config
 from segpipe.preprocess import pictures
+from segpipe.train import distribution
 from segpipe.train.augment import augment
 from segpipe.train.losses import segmentation_loss
 from segpipe.train.metrics import confusion
@@ -38,20 +39,27 @@ def train_step(
       A function of images uint8 [N, S, S, 3] and masks uint8 [N, S, S] that returns the loss before the step.
     """
     variables = list(variables)
+    strategy = distribution.strategy()
+    replicas = strategy.num_replicas_in_sync
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
 
-    @tf.function(jit_compile=recipe.xla)
-    def step(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+    def learn(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
         inputs = pictures.normalize(images)
         if recipe.augment:
-            inputs, masks = augment(inputs, masks, tf.stack([seed, tf.cast(optimizer.iterations, tf.int32)]))
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            inputs, masks = augment(inputs, masks, tf.stack([seed + replica, tf.cast(optimizer.iterations, tf.int32)]))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             logits = model(inputs, training=True)
             loss = segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
-            scaled = optimizer.scale_loss(loss)
+            # The optimizer adds the replicas' gradients up.
+            scaled = optimizer.scale_loss(loss / replicas)
         optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
         return loss
+
+    @tf.function(jit_compile=recipe.xla)
+    def step(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, strategy.run(learn, (images, masks)), axis=None)
 
     return step
 
