@@ -1,7 +1,7 @@
-"""Trains one row of docs/quality.md on 600 Oxford-IIIT Pets and prints its scores; 80 % train, 19 % judge, 1 % unused, by hash.
+"""Trains one row of docs/quality.md on Oxford-IIIT Pets and prints its scores: 80 % train, 19 % judge, by hash.
 
-    python benchmarks/quality_pets.py ../shared/data/pets --weights ../shared/weights/FILE [--without-border]
-        [--set train.epochs=30 …]
+python benchmarks/quality_pets.py ../shared/data/pets --weights ../shared/weights/FILE [--without-border]
+    [--set train.epochs=30 …]
 """
 
 import argparse

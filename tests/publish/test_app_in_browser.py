@@ -59,7 +59,7 @@ def app(
         wait_for(port, process)
         yield request.param, f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(2)
+        process.terminate()  # Not SIGINT: a shell ignores that one for what it starts in the background.
         process.wait(20)
 
 
