@@ -12,7 +12,10 @@ FROM ${BEAM} AS beam
 
 FROM ${BASE} AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python3 -m venv /opt/segpipe
+# One package, pyfarmhash, has no wheel.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev && rm -rf /var/lib/apt/lists/* \
+    && python3 -m venv /opt/segpipe
 ENV PATH=/opt/segpipe/bin:$PATH
 WORKDIR /src
 # A layer of its own, which changes only with the lock. Nothing is resolved: what is installed is what was tested.

@@ -50,7 +50,11 @@ def test_matching_takes_a_file_a_glob_or_a_folder(tmp_path):
 
 
 def test_a_write_that_fails_leaves_neither_a_file_nor_a_rest(tmp_path):
-    with pytest.raises(ZeroDivisionError), files.open_to_write(str(tmp_path / "a")) as stream:
-        stream.write(b"half")
-        raise ZeroDivisionError
+    def write_half():
+        with files.open_to_write(str(tmp_path / "a")) as stream:
+            stream.write(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     assert list(tmp_path.iterdir()) == []

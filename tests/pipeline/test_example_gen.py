@@ -15,6 +15,7 @@ from segpipe.ingest.digest import source_digest
 from segpipe.ingest.prepare import prepare
 from segpipe.pipeline.example_gen import ACCOUNT, BAD_EXAMPLES, Executor, picture_example_gen
 from tests import pictures
+from tests.ingest.sources import layouts
 
 IN_PROCESS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
 
@@ -49,6 +50,16 @@ def test_the_examples_are_those_of_prepare_split_by_split(root, tmp_path):
     for split in ("train", "eval", "test"):
         files = sorted((tmp_path / "examples" / f"Split-{split}").iterdir())
         assert all(path.suffix == ".gz" for path in files)
+        assert _examples(files, "GZIP") == _examples(sorted((tmp_path / "prepared").glob(f"{split}-*")))
+
+
+@pytest.mark.parametrize("layout", ["csv", "parquet_of_bytes", "tfrecord", "tfds", "coco", "voc", "huggingface"])
+def test_every_source_gives_the_examples_of_prepare(layout, tmp_path):
+    settings = layouts.ALL[layout](tmp_path / "in")
+    _run(settings, tmp_path / "examples")
+    prepare(settings, tmp_path / "prepared", workers=1)
+    for split in ("train", "eval", "test"):
+        files = sorted((tmp_path / "examples" / f"Split-{split}").iterdir())
         assert _examples(files, "GZIP") == _examples(sorted((tmp_path / "prepared").glob(f"{split}-*")))
 
 
