@@ -5,10 +5,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SEGPIPE := $(VENV)/bin/segpipe
 READY := $(VENV)/.ready
+REPOSITORY ?= segpipe
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
+.PHONY: image image-gpu push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -84,6 +85,13 @@ report:  ## Put runs/verdict on the pull request PULL (GITHUB_REPOSITORY, GITHUB
 
 retrain:  ## Start the training that the event in GITHUB_EVENT_PATH asks for; needs nothing installed.
 	@PYTHONPATH=src python3 -m segpipe.cicd.retrain
+
+image image-gpu: image%:  ## Build the container image of the steps, for CPU or GPU (needs Docker).
+	docker build --quiet $(if $*,--build-arg GPU=1) --tag $(REPOSITORY)/pipeline$* .
+
+push-image push-image-gpu: push-image%: image%  ## Push it to REPOSITORY, as in us-central1-docker.pkg.dev/PROJECT/segpipe; print its digest.
+	@docker push --quiet $(REPOSITORY)/pipeline$* >/dev/null
+	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY)/pipeline$*
 
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \
