@@ -6,10 +6,12 @@ PYTHON := $(VENV)/bin/python
 SEGPIPE := $(VENV)/bin/segpipe
 READY := $(VENV)/.ready
 REPOSITORY ?= segpipe
+IMAGE ?= $(REPOSITORY)/pipeline
+TAG ?= latest
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: image image-gpu push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
+.PHONY: push image image-gpu push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -92,6 +94,13 @@ image image-gpu: image%:  ## Build the container image of the steps, for CPU or 
 push-image push-image-gpu: push-image%: image%  ## Push it to REPOSITORY, as in us-central1-docker.pkg.dev/PROJECT/segpipe; print its digest.
 	@docker push --quiet $(REPOSITORY)/pipeline$* >/dev/null
 	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY)/pipeline$*
+
+push:  # For the workflows: build the image, push IMAGE:TAG, leave its address and digest in runs/.
+	docker build --quiet --tag $(IMAGE):$(TAG) .
+	docker push $(IMAGE):$(TAG)
+	@mkdir -p runs
+	docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE):$(TAG) > runs/image.txt
+	sed 's/.*@//' runs/image.txt > runs/image.digest
 
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \
