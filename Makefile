@@ -88,18 +88,16 @@ report:  ## Put runs/verdict on the pull request PULL (GITHUB_REPOSITORY, GITHUB
 retrain:  ## Start the training that the event in GITHUB_EVENT_PATH asks for; needs nothing installed.
 	@PYTHONPATH=src python3 -m segpipe.cicd.retrain
 
-image image-gpu: image%:  ## Build the container image of the steps, for CPU or GPU (needs Docker).
-	docker build --quiet $(if $*,--build-arg GPU=1) --tag $(REPOSITORY)/pipeline$* .
+image image-gpu: image%:  # The container image of the steps, for CPU or GPU (needs Docker).
+	docker build --quiet $(if $*,--build-arg GPU=1) --tag $(IMAGE)$*:$(TAG) .
 
-push-image push-image-gpu: push-image%: image%  ## Push it to REPOSITORY, as in us-central1-docker.pkg.dev/PROJECT/segpipe; print its digest.
-	@docker push --quiet $(REPOSITORY)/pipeline$* >/dev/null
-	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY)/pipeline$*
+push-image push-image-gpu: push-image%: image%  # Push it to REPOSITORY, as in us-central1-docker.pkg.dev/PROJECT/segpipe.
+	@docker push $(IMAGE)$*:$(TAG) >&2
+	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)$*:$(TAG)
 
-push:  # For the workflows: build the image, push IMAGE:TAG, leave its address and digest in runs/.
-	docker build --quiet --tag $(IMAGE):$(TAG) .
-	docker push $(IMAGE):$(TAG)
+push:  # For the workflows: push-image, with its address and its digest left in runs/.
 	@mkdir -p runs
-	docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE):$(TAG) > runs/image.txt
+	$(MAKE) --silent push-image | tail -n 1 > runs/image.txt
 	sed 's/.*@//' runs/image.txt > runs/image.digest
 
 lock:  ## Refresh requirements.lock (needs uv).

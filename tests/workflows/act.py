@@ -130,7 +130,7 @@ class Forge:
         for action, ref in self._third_party():
             assert (STAND_INS / action / "action.yml").exists(), f"{action} has no stand-in"
             command += ["--local-repository", f"{action}@{ref}={STAND_INS / action}"]
-        environment_of_act = {**os.environ, "PATH": f"{STAND_INS / 'bin'}:{os.environ['PATH']}"}
+        environment_of_act = {**os.environ, "PATH": f"{self._commands}:{STAND_INS / 'bin'}:{os.environ['PATH']}"}
         for name in list(environment_of_act):
             if name.startswith(("GITHUB_", "PYTEST_")):
                 del environment_of_act[name]

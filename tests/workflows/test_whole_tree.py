@@ -31,17 +31,20 @@ def test_a_job_of_ci_is_green(whole, job):
 
 def test_a_release_builds_once_signs_and_ships_what_was_built(whole):
     event = {"ref": "refs/tags/v0.1.0"}
-    variables = {"IMAGE": "europe-docker.pkg.dev/project/images/segpipe"}
+    image, digest = "europe-docker.pkg.dev/project/images/segpipe", f"sha256:{'0f' * 32}"
+    variables = {"IMAGE": image}
+    whole.replace_command("docker", f'if [ "$1" = inspect ]; then echo {image}@{digest}; fi')
     finished = whole.run("push", "release.yml", event, environment=ONE_TEST, variables=variables)
     assert finished.succeeded, finished.output
     assert len(finished.jobs) == 6
     built = {path.name for path in (whole.artifacts / "dist").iterdir()}
     assert built == {"segpipe-0.1.0-py3-none-any.whl", "segpipe-0.1.0.tar.gz", "sbom.cdx.json"}
     done = [line.split("\t")[0] for line in whole.log]
-    assert {"actions/attest-build-provenance", "pypa/gh-action-pypi-publish", "gh"} <= set(done)
-    assert any(
-        line.startswith("docker\tpush europe-docker.pkg.dev/project/images/segpipe:v0.1.0") for line in whole.log
-    )
+    released = next(place for place, line in enumerate(whole.log) if line.startswith("gh\trelease create v0.1.0"))
+    assert done.index("actions/attest-build-provenance") < done.index("pypa/gh-action-pypi-publish") < released
+    assert f"docker\tpush {image}:v0.1.0" in whole.log
+    signed = [line for line in whole.log if line.startswith("actions/attest-build-provenance")]
+    assert f'"subject-digest": "{digest}",  "subject-name": "{image}"' in signed[-1]
 
 
 def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole):
