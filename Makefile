@@ -97,7 +97,8 @@ push-image push-image-gpu: push-image%: image%  # Push it to REPOSITORY, as in u
 
 push:  # For the workflows: push-image, with its address and its digest left in runs/.
 	@mkdir -p runs
-	$(MAKE) --silent push-image | tail -n 1 > runs/image.txt
+	$(MAKE) --silent --no-print-directory push-image > runs/push.txt
+	tail -n 1 runs/push.txt > runs/image.txt
 	sed 's/.*@//' runs/image.txt > runs/image.digest
 
 lock:  ## Refresh requirements.lock (needs uv).

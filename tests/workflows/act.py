@@ -132,7 +132,8 @@ class Forge:
             command += ["--local-repository", f"{action}@{ref}={STAND_INS / action}"]
         environment_of_act = {**os.environ, "PATH": f"{self._commands}:{STAND_INS / 'bin'}:{os.environ['PATH']}"}
         for name in list(environment_of_act):
-            if name.startswith(("GITHUB_", "PYTEST_")):
+            # MAKEFLAGS as well: a runner's make has no make above it, and one that has prints its directories.
+            if name.startswith(("GITHUB_", "PYTEST_", "MAKE", "MFLAGS")):
                 del environment_of_act[name]
         finished = subprocess.run(
             command, env=environment_of_act, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500
