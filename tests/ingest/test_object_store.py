@@ -93,14 +93,16 @@ def test_a_finished_folder_is_reused_and_a_killed_one_replaced(bucket, storage, 
     assert json.loads(files.read(f"gs://{bucket}/out/{MANIFEST}"))["counts"]
 
 
-def test_an_object_written_anew_changes_the_digest(bucket, storage, tmp_path):
-    layouts.folder(tmp_path / "in")
+@pytest.mark.parametrize(
+    ("layout", "path"), [("folder", ""), ("csv", "/index.csv"), ("parquet_of_paths", "/index.parquet")]
+)
+def test_an_object_written_anew_changes_the_digest(layout, path, bucket, storage, tmp_path):
+    local = layouts.ALL[layout](tmp_path / "in")
     _upload(storage, bucket, tmp_path / "in")
-    config = _there(layouts._config(), f"gs://{bucket}")
+    config = _there(local, f"gs://{bucket}{path}")
     before = digest.source_digest(config)
     assert digest.source_digest(config) == before
     storage.put(bucket, "images/p00.jpg", layouts.image_bytes("p01"))
-    GCSFileSystem.clear_instance_cache()
     assert digest.source_digest(config) != before
 
 

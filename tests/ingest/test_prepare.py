@@ -128,6 +128,18 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(dataset, tmp_path):
     assert not (tmp_path / "out" / MANIFEST).exists()
 
 
+def test_a_picture_that_vanishes_while_the_source_is_read_is_no_bad_picture(dataset, tmp_path):
+    root = dataset(60)
+
+    def remove(_):
+        for kind, suffix in (("images", "jpg"), ("masks", "png")):
+            (root / kind / f"p59.{suffix}").unlink(missing_ok=True)
+            (root / kind / f"p00.{suffix}").unlink(missing_ok=True)
+
+    with progress.listening(remove), pytest.raises(DataError, match="changed while it was read"):
+        prepare(config(root), tmp_path / "out", workers=1)
+
+
 def test_progress_ends_at_the_number_of_pictures(dataset, tmp_path):
     steps = []
     with progress.listening(steps.append):

@@ -3,10 +3,10 @@
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from segpipe.errors import DataError
@@ -105,7 +105,7 @@ def entry(path: str) -> Entry:
       DataError: there is no such file.
     """
     if is_url(path):
-        filesystem = _filesystem(path)
+        filesystem = _fresh(path)
         try:
             return _remote_entry(filesystem, filesystem.info(path))
         except FileNotFoundError:
@@ -132,11 +132,38 @@ def matching(path: str, suffixes: Collection[str]) -> list[Entry]:
     return sorted(found, key=lambda one: one.path)
 
 
+def versions(paths: Iterable[str]) -> list[Entry]:
+    """Each of the files that a table names, in order; one that is not there has the version "".
+
+    A remote folder is listed once, however many of its files are named. A web server lists nothing: its files have the
+    version "", too.
+    """
+    wanted = list(dict.fromkeys(paths))
+    listed: dict[str, Entry] = {}
+    for folder in sorted({path.rpartition("/")[0] for path in wanted if is_url(path)}):
+        listed |= {entry.path: entry for entry in _in_remote_folder(folder)}
+    return [_local_version(path) if not is_url(path) else listed.get(path, Entry(path, "")) for path in wanted]
+
+
+def name_below(path: str, searched: str) -> str:
+    """What tells a file from the others that `matching` found: its path under `searched`, without its suffix.
+
+    Args:
+      path: of the file.
+      searched: the folder, file or glob that was searched.
+    """
+    folder = searched.rstrip("/")
+    if not path.startswith(f"{folder}/"):
+        folder = re.split(r"[*?\[]", searched, maxsplit=1)[0].rpartition("/")[0]
+    below = path[len(folder) :].lstrip("/").removesuffix(".gz")
+    return str(PurePosixPath(below).with_suffix(""))
+
+
 def names_in(folder: str) -> list[str]:
     """Paths of the files and folders right in `folder`; none where it does not exist."""
     if is_url(folder):
         try:
-            return [str(name) for name in _filesystem(folder).ls(folder, detail=False)]
+            return [str(name) for name in _fresh(folder).ls(folder, detail=False)]
         except FileNotFoundError:
             return []
     return [str(path) for path in Path(folder).iterdir()] if Path(folder).is_dir() else []
@@ -173,7 +200,7 @@ def _local(folder: Path) -> Iterator[Entry]:
 
 
 def _remote(folder: str) -> Iterator[Entry]:
-    filesystem = _filesystem(folder)
+    filesystem = _fresh(folder)
     found: dict[str, dict[str, Any]] = filesystem.find(folder, detail=True)
     if not found:
         raise DataError(f"there is nothing under {folder}.")
@@ -188,6 +215,24 @@ def _local_entry(path: Path) -> Entry:
     return Entry(str(path), f"{stat.st_size} {stat.st_mtime_ns}")
 
 
+def _local_version(path: str) -> Entry:
+    try:
+        return _local_entry(Path(path))
+    except OSError:
+        return Entry(path, "")
+
+
+def _in_remote_folder(folder: str) -> list[Entry]:
+    """The files right in a folder; none where it cannot be listed."""
+    if folder.startswith(("http://", "https://")):
+        return []
+    filesystem = _fresh(folder)
+    try:
+        return [_remote_entry(filesystem, info) for info in filesystem.ls(folder, detail=True)]
+    except OSError:
+        return []
+
+
 def _remote_entry(filesystem: Any, info: dict[str, Any]) -> Entry:
     version = next((info[key] for key in _VERSION_KEYS if info.get(key)), "")
     return Entry(str(filesystem.unstrip_protocol(info["name"])), f"{info['size']} {version}")
@@ -195,7 +240,7 @@ def _remote_entry(filesystem: Any, info: dict[str, Any]) -> Entry:
 
 def _glob(pattern: str) -> list[Entry]:
     if is_url(pattern):
-        filesystem = _filesystem(pattern)
+        filesystem = _fresh(pattern)
         try:
             found = filesystem.glob(pattern, detail=True)
         except FileNotFoundError:
@@ -205,6 +250,13 @@ def _glob(pattern: str) -> list[Entry]:
     parent = Path(literal.rpartition("/")[0] or "/")
     paths = parent.glob(str(Path(pattern).relative_to(parent)))
     return [_local_entry(path) for path in paths if path.is_file() and not path.name.startswith(".")]
+
+
+def _fresh(path: str) -> Any:
+    """The file system, which remembers no listing: a file that was written since the last look counts."""
+    filesystem = _filesystem(path)
+    filesystem.invalidate_cache()
+    return filesystem
 
 
 def _filesystem(path: str) -> Any:

@@ -15,7 +15,7 @@ from segpipe import progress, schema
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import files, sources
-from segpipe.ingest.digest import source_digest
+from segpipe.ingest.digest import check_unchanged, source_digest
 from segpipe.ingest.record import Part
 from segpipe.ingest.shards import Account, write_part
 from segpipe.ingest.splits import check_counts
@@ -74,10 +74,9 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
     if aside != out:
         _clear(out)
     account, shards = _write(parts, config, aside, workers or os.cpu_count() or 1)
+    check_unchanged(config, digest)
     account.check(config)
     check_counts(account.counts, config.split)
-    if source_digest(config) != digest:
-        raise DataError("the source changed while it was read; run it again when nothing writes there.")
     prepared = Prepared(out, account.counts, account.bad, tuple(shards), digest)
     _write_json(files.join(aside, QUARANTINE), account.bad)
     _write_json(files.join(aside, MANIFEST), asdict(prepared))

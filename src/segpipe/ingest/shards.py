@@ -19,6 +19,7 @@ from segpipe.ingest import files, tfrecord
 from segpipe.ingest.encode import Encoded, encode
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record
+from segpipe.ingest.splits import group_of
 from segpipe.ingest.wording import count, first_five
 
 
@@ -31,12 +32,14 @@ class Account:
       bad: one sentence for each record that was not written, by id.
       ids: of every record, to find two with the same.
       broken: one sentence for each part that could not be read to its end.
+      groups: the splits of each group, where the config has groups.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    groups: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def read(self) -> int:
@@ -55,19 +58,26 @@ class Account:
         self.bad.update(other.bad)
         self.ids.extend(other.ids)
         self.broken.extend(other.broken)
+        for group, found in other.groups.items():
+            self.groups[group] = sorted({*self.groups.get(group, ()), *found})
 
     def check(self, config: Config) -> None:
         """Checks that nothing was dropped and, unless the config quarantines them, that nothing was bad.
 
         Raises:
-          DataError: a file of the source is damaged, two records have the same id, records got lost, or there are
-            bad pictures and `source.on_bad_example` is "fail".
+          DataError: a file of the source is damaged, two records have the same id, a group is in two splits, records
+            got lost, or there are bad pictures and `source.on_bad_example` is "fail".
         """
         if self.broken:
             raise DataError(" ".join(self.broken[:5]))
         if len(set(self.ids)) < len(self.ids):
             twice = sorted(name for name, times in Counter(self.ids).items() if times > 1)
             raise DataError(f"{count(len(twice), 'id')} occur more than once in the source: {first_five(twice)}.")
+        if torn := sorted(group for group, found in self.groups.items() if len(found) > 1):
+            raise DataError(
+                f"{count(len(torn), 'group')} would be in more than one split: {first_five(torn)}. The data or the "
+                "config gives these splits; leave split.column and split.globs out to have groups dealt out whole."
+            )
         if self.read != self.written + len(self.bad):
             raise DataError(
                 f"{self.read} pictures were read, but {self.written} written and {len(self.bad)} quarantined; "
@@ -108,6 +118,10 @@ def write_part(
                 streams[encoded.split] = stack.enter_context(_gzip(stream)) if compress else stream
             tfrecord.write(streams[encoded.split], encoded.example)
             account.counts[encoded.split] = account.counts.get(encoded.split, 0) + 1
+            if group := group_of(record, config.split):
+                account.groups[group] = sorted({*account.groups.get(group, ()), encoded.split})
+    if part.size not in (None, account.read) and not account.broken:
+        account.broken.append(f"{account.read} of the {part.size} pictures of one part of the source were there.")
     return account
 
 

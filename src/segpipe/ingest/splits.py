@@ -24,7 +24,7 @@ def assign(record: Record, split: Split) -> str:
     """The split that the data gave the record, or the one that its group's or id's hash falls into."""
     if record.split is not None:
         return record.split
-    place = unit_hash(_group(record, split), split.seed)
+    place = unit_hash(group_of(record, split) or record.id, split.seed)
     if place < split.train:
         return schema.TRAIN
     return schema.EVAL if place < split.train + split.eval else schema.TEST
@@ -42,7 +42,7 @@ def complete(record: Record, given: Collection[str], split: Split) -> Record:
     """
     if record.split != schema.TRAIN:
         return record
-    place = unit_hash(_group(record, split), split.seed)
+    place = unit_hash(group_of(record, split) or record.id, split.seed)
     for name in (schema.EVAL, schema.TEST):
         if name not in given:
             if place < getattr(split, name):
@@ -91,6 +91,19 @@ def of_file(path: str, split: Split) -> str | None:
     return usual_name(re.split(r"[-_.]", PurePosixPath(path).name)[0])
 
 
+def group_of(record: Record, split: Split) -> str:
+    """The group that has to stay in one split; "" where the record is a group of its own.
+
+    Raises:
+      DataError: the id does not match `split.group_regex`.
+    """
+    if not split.group_regex:
+        return record.group
+    if not (match := re.search(split.group_regex, record.id)):
+        raise DataError(f"the id {record.id} does not match split.group_regex {split.group_regex!r}.")
+    return match[1] or ""
+
+
 def unit_hash(key: str, seed: int) -> float:
     """A number in [0, 1) that depends on nothing but `key` and `seed`."""
     digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
@@ -116,16 +129,3 @@ def check_counts(counts: Mapping[str, int], split: Split) -> None:
         else f"add pictures, raise split.{empty[0]} (now {share:g}) or change split.seed (now {split.seed})"
     )
     raise DataError(f"split {' and '.join(empty)} would get none of the {total} pictures; {what}.")
-
-
-def _group(record: Record, split: Split) -> str:
-    """What the hash is taken of.
-
-    Raises:
-      DataError: the id does not match `split.group_regex`.
-    """
-    if not split.group_regex:
-        return record.group or record.id
-    if not (match := re.search(split.group_regex, record.id)):
-        raise DataError(f"the id {record.id} does not match split.group_regex {split.group_regex!r}.")
-    return match[1] or record.id

@@ -22,9 +22,8 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from segpipe import schema
 from segpipe.config import Config, Data, from_json, to_json
-from segpipe.errors import DataError
 from segpipe.ingest import files, sources
-from segpipe.ingest.digest import source_digest
+from segpipe.ingest.digest import check_unchanged, source_digest
 from segpipe.ingest.record import Part
 from segpipe.ingest.shards import Account, write_part
 from segpipe.ingest.splits import check_counts
@@ -92,9 +91,8 @@ class Executor(BaseExampleGenExecutor):
         with self._make_beam_pipeline() as pipeline:
             write_examples(pipeline, parts, config, folders, artifact.uri)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
+        check_unchanged(config, exec_properties["source_digest"])
         account.check(config)
-        if source_digest(config) != exec_properties["source_digest"]:
-            raise DataError("the source changed while it was read; run it again when nothing writes there.")
         check_counts(account.counts, config.split)
         artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, sources.latest_span(config))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)

@@ -137,6 +137,36 @@ def test_the_published_labels_between_two_classes_are_ignored_and_never_a_third_
     assert np.asarray(Image.open(io.BytesIO(stored["image"][0]))).max() == 100
 
 
+@pytest.mark.parametrize(
+    ("image", "label", "reason"),
+    [
+        ([0.25] * 12, [0.0] * 4, r"record 0: image holds at most 0\.25, so it is scaled to 0…1"),
+        ([-1.0] * 12, [0.0] * 4, r"record 0: image holds -1…-1; 0…255 is expected"),
+        ([float("nan")] * 12, [0.0] * 4, r"record 0: image holds nan…nan"),
+        ([9.0] * 12, [-1.0] * 4, r"record 0: label holds -1…-1"),
+        ([9.0] * 9, [0.0] * 4, r"record 0: image has 9 values, which is not what image_shape says: \[2, 2, 3\]"),
+    ],
+)
+def test_flat_floats_that_are_no_picture_are_told_and_never_clipped(image, label, reason, tmp_path):
+    features = {"image": image, "image_shape": [2, 2, 3], "label": label, "label_shape": [2, 2]}
+    with (tmp_path / "x.tfrec").open("wb") as stream:
+        tfrecord.write(stream, example.encode(features))
+    with pytest.raises(DataError, match=reason):
+        _prepare(pictures.config(tmp_path / "x.tfrec", source={"kind": "tfrecord"}), tmp_path)
+
+
+def test_a_shard_with_fewer_pictures_than_its_list_says_is_told(tmp_path):
+    config = layouts.tfds(tmp_path / "in")
+    shard = next((tmp_path / "in").rglob("*-train.tfrecord-00000-of-00001"))
+    with shard.open("rb") as stream:
+        kept = list(tfrecord.read(stream, shard.name))[:-1]
+    with shard.open("wb") as stream:
+        for record in kept:
+            tfrecord.write(stream, record)
+    with pytest.raises(DataError, match=r"24 of the 25 pictures of one part of the source were there"):
+        _prepare(config, tmp_path)
+
+
 def test_coco_categories_without_a_class_are_named(tmp_path):
     config = layouts.coco(tmp_path / "in")
     with pytest.raises(DataError, match=r"has categories without a class: edge\. Map each in \[source\.categories\]"):

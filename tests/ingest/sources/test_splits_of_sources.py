@@ -126,6 +126,20 @@ def test_a_group_column_keeps_rows_together(table):
         assert len(set(ordered[3 * site : 3 * site + 3])) == 1
 
 
+def test_a_group_that_the_data_tears_apart_is_named(table, tmp_path):
+    with pytest.raises(DataError, match=r"^2 groups would be in more than one split: s6, s8\. .* leave split\.column"):
+        prepare(_with(table, "split", group_column="site", column="set"), tmp_path / "out", workers=1)
+
+
+def test_what_is_carved_out_of_train_keeps_groups_together(dataset):
+    names = [f"train-cam{c:02d}-{i}" for c in range(20) for i in range(3)]
+    split = {"globs": {"train": "train-*", "test": "test-*"}, "group_regex": r"-(\w+)-", "eval": 0.4, "train": 0.45}
+    found = _splits(pictures.config(dataset([*names, "test-cam99-0"]), split=split))
+    assert set(found.values()) == {"train", "eval", "test"}
+    for camera in range(20):
+        assert len({found[f"train-cam{camera:02d}-{i}"] for i in range(3)}) == 1
+
+
 def test_slice_columns_are_kept_and_empty_cells_left_out(table, tmp_path):
     prepare(_with(table, "source", slice_columns=("weather",)), tmp_path / "out", workers=1)
     kept = Counter(tuple(f.get(schema.SLICE_PREFIX + "weather", [])) for f in read(tmp_path / "out").values())
@@ -158,6 +172,30 @@ def test_voc_and_the_hub_keep_their_own_splits(tmp_path):
     assert _splits(layouts.voc(tmp_path / "voc"))["p25"] == "eval"
     hub = _splits(layouts.huggingface(tmp_path / "hub"))
     assert [hub[name] for name in ("p00", "p20", "p29")] == ["train", "eval", "test"]
+
+
+def test_files_of_one_name_in_two_folders_are_two_files(tmp_path):
+    """As on the Hub's branch of converted data sets: default/train/0000.parquet and default/test/0000.parquet."""
+    config = layouts.huggingface(tmp_path / "hub")
+    for path in (tmp_path / "hub" / "data").iterdir():
+        split = path.name.split("-")[0]
+        (tmp_path / "hub" / "default" / split).mkdir(parents=True)
+        path.rename(tmp_path / "hub" / "default" / split / "0000.parquet")
+    found = _splits(_with(config, "source", id_column=""))
+    assert Counter(found.values()) == {"train": 20, "eval": 5, "test": 5}
+    assert found["default/validation/0000-000000"] == "eval"
+    pattern = str(tmp_path / "hub" / "default" / "*" / "*.parquet")
+    table = _with(config, "source", kind="parquet", path=pattern, id_column="", mask_column="annotation")
+    assert "train/0000-000000" in _splits(table)
+
+
+@pytest.mark.parametrize("layout", ["csv", "parquet_of_paths", "coco"])
+def test_a_picture_that_a_table_names_counts_for_the_digest(layout, tmp_path):
+    config = layouts.ALL[layout](tmp_path / "in")
+    before = sources.digest(config)
+    assert sources.digest(config) == before
+    (tmp_path / "in" / "images" / "p03.jpg").write_bytes(b"other")
+    assert sources.digest(config) != before
 
 
 def test_a_picture_never_changes_its_split_when_others_come(dataset):

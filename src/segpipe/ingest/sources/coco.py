@@ -74,7 +74,7 @@ def parts(config: Config) -> list[Part]:
     Raises:
       DataError: a file is no COCO file, a category has no class, or the images are not found.
     """
-    by_file = {entry.path: _split_of(entry.path, config.split) for entry in entries(config)}
+    by_file = {entry.path: _split_of(entry.path, config.split) for entry in _files(config)}
     if None in by_file.values():
         by_file = dict.fromkeys(by_file)
     found = [image for path, split in by_file.items() for image in _images(path, split, config)]
@@ -88,11 +88,21 @@ def parts(config: Config) -> list[Part]:
 
 
 def entries(config: Config) -> list[files.Entry]:
-    """The annotation files, for digests. The images that they name are not looked at."""
+    """The annotation files and the images that they name, for digests."""
+    found = _files(config)
+    return [*found, *files.versions(path for entry in found for path in _named(entry.path, config))]
+
+
+def _files(config: Config) -> list[files.Entry]:
     if not config.source.path:
         raise DataError('source.path is missing; name the annotations, as in path = "annotations/instances_*.json".')
-    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
-    return files.matching(path, (".json",))
+    return files.matching(config.locate(config.source.path), (".json",))
+
+
+def _named(path: str, config: Config) -> list[str]:
+    images = _load(path)["images"]
+    folder = _folder(path, images, config.source.images)
+    return [files.join(folder, image["file_name"]) for image in images]
 
 
 def draw(image: Annotated, background: int) -> np.ndarray:

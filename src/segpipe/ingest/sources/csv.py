@@ -8,7 +8,7 @@ from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import files, splits
 from segpipe.ingest.record import Part, Record, in_parts
-from segpipe.ingest.sources.table import Columns
+from segpipe.ingest.sources.table import Columns, folders_of
 
 
 def parts(config: Config) -> list[Part]:
@@ -24,9 +24,8 @@ def records(config: Config) -> list[Record]:
     """
     found = []
     columns = Columns.of(config)
-    for entry in entries(config):
-        folder = entry.path.rpartition("/")[0]
-        folders = (files.join(folder, config.source.images), files.join(folder, config.source.masks))
+    for entry in _files(config):
+        folders = folders_of(entry.path, config)
         rows = _read(entry.path)
         columns.check(rows.fieldnames or (), entry.path)
         for row in rows:
@@ -38,11 +37,15 @@ def records(config: Config) -> list[Record]:
 
 
 def entries(config: Config) -> list[files.Entry]:
-    """The CSV files, for digests. The pictures that they name are not looked at: that would cost one call each."""
+    """The CSV files and the pictures that they name, for digests."""
+    named = [path for record in records(config) for path in (record.image, record.mask) if isinstance(path, str)]
+    return [*_files(config), *files.versions(named)]
+
+
+def _files(config: Config) -> list[files.Entry]:
     if not config.source.path:
         raise DataError('source.path is missing; name the CSV file, as in path = "pictures.csv".')
-    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
-    return files.matching(path, (".csv", ".tsv"))
+    return files.matching(config.locate(config.source.path), (".csv", ".tsv"))
 
 
 def _read(path: str) -> csv.DictReader:

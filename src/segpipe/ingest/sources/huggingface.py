@@ -28,8 +28,8 @@ def parts(config: Config) -> list[Part]:
     Raises:
       DataError: there are no Parquet files, or none of the columns is an image or a mask.
     """
-    paths = [entry.path for entry in entries(config)]
-    columns = _columns(paths[0], config)
+    paths = {entry.path: _name(entry.path, config) for entry in entries(config)}
+    columns = _columns(next(iter(paths)), config)
     if config.split.globs or columns.split:
         return parquet.parts_of(paths, columns, config)
     return parquet.parts_of(paths, columns, config, {path: _split_of(path) for path in paths})
@@ -41,7 +41,7 @@ def entries(config: Config) -> list[files.Entry]:
     if bool(source.dataset) == bool(source.path):
         raise DataError('source.kind = "huggingface" needs source.dataset = "owner/name", or source.path of a copy.')
     if source.path:
-        roots = [source.path if files.is_url(source.path) else str(config.resolve(source.path))]
+        roots = [config.locate(source.path)]
     else:
         hub = f"hf://datasets/{source.dataset}"
         roots = [hub, hub + _CONVERTED]
@@ -72,6 +72,13 @@ def _image_features(path: str) -> list[str]:
         noted: Any = (parquet.open_table(stream, path).schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     features = json.loads(noted).get("info", {}).get("features", {})
     return [name for name, feature in features.items() if isinstance(feature, dict) and feature.get("_type") == "Image"]
+
+
+def _name(path: str, config: Config) -> str:
+    """The file's path in the data set: default/train/0000 and default/test/0000 are two files."""
+    if config.source.dataset:  # As in hf://datasets/owner/name@refs%2Fconvert%2Fparquet/default/train/0000.parquet.
+        return files.name_below(path, "/".join(path.split("/")[:5]))
+    return files.name_below(path, config.locate(config.source.path))
 
 
 def _split_of(path: str) -> str | None:

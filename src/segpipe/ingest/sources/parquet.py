@@ -1,15 +1,14 @@
 """Parquet files with one row per picture, as paths or encoded bytes, in; records out, read one row group at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
 from segpipe.ingest import files, splits
 from segpipe.ingest.record import Part, Record
-from segpipe.ingest.sources.table import Columns
+from segpipe.ingest.sources.table import Columns, folders_of, located
 
 _BATCH_ROWS = 16
 """Rows held at a time; each has a whole encoded picture."""
@@ -21,6 +20,7 @@ class RowGroup:
 
     Attributes:
       path: of the file.
+      name: what the ids of its rows start with where no column has the id.
       index: of the row group.
       first_row: number, in the file, of its first row.
       size: number of rows.
@@ -32,6 +32,7 @@ class RowGroup:
     """
 
     path: str
+    name: str
     index: int
     first_row: int
     size: int
@@ -49,14 +50,13 @@ class RowGroup:
         """
         import pyarrow as pa
 
-        stem = PurePosixPath(self.path).stem
         row_number = self.first_row
         with files.open_to_read(self.path) as stream:
             try:
                 batches = open_table(stream, self.path).iter_batches(_BATCH_ROWS, [self.index], self.columns.names)
                 for batch in batches:
                     for row in batch.to_pylist():
-                        record = self.columns.record(row, f"{stem}-{row_number:06d}", self.folders, self.path)
+                        record = self.columns.record(row, f"{self.name}-{row_number:06d}", self.folders, self.path)
                         yield self._in_split(record)
                         row_number += 1
             except (pa.ArrowException, OSError) as error:
@@ -73,16 +73,18 @@ def parts(config: Config) -> list[Part]:
     Raises:
       DataError: a file is missing, no Parquet, cut off or lacks a column.
     """
-    return parts_of([entry.path for entry in entries(config)], Columns.of(config), config)
+    searched = _searched(config)
+    names = {entry.path: files.name_below(entry.path, searched) for entry in _files(config)}
+    return parts_of(names, Columns.of(config), config)
 
 
 def parts_of(
-    paths: list[str], columns: Columns, config: Config, by_file: dict[str, str | None] | None = None
+    paths: Mapping[str, str], columns: Columns, config: Config, by_file: dict[str, str | None] | None = None
 ) -> list[Part]:
     """Every row group of some files.
 
     Args:
-      paths: of the files.
+      paths: name of each file, which its rows' ids start with, by its path.
       columns: what is what.
       config: of the run.
       by_file: split of each file; told by split.globs or by how its name starts where left out.
@@ -95,22 +97,45 @@ def parts_of(
     if columns.split:
         given = frozenset(splits.named(name, path) for path in paths for name in _split_names(path, columns))
     found: list[Part] = []
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        folders = (files.join(folder, config.source.images), files.join(folder, config.source.masks))
+    for path, name in paths.items():
+        folders, split = folders_of(path, config), by_file[path]
         first_row = 0
         for index, rows in enumerate(_row_groups(path, columns)):
-            found.append(RowGroup(path, index, first_row, rows, columns, folders, by_file[path], given, config.split))
+            found.append(RowGroup(path, name, index, first_row, rows, columns, folders, split, given, config.split))
             first_row += rows
     return found
 
 
 def entries(config: Config) -> list[files.Entry]:
-    """The Parquet files, for digests."""
+    """The Parquet files and the pictures that they name, for digests."""
+    tables = _files(config)
+    columns = Columns.of(config)
+    return [*tables, *(entry for table in tables for entry in files.versions(_named(table.path, columns, config)))]
+
+
+def _files(config: Config) -> list[files.Entry]:
+    return files.matching(_searched(config), (".parquet", ".pq"))
+
+
+def _searched(config: Config) -> str:
     if not config.source.path:
         raise DataError('source.path is missing; name Parquet files, as in path = "data/*.parquet".')
-    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
-    return files.matching(path, (".parquet", ".pq"))
+    return config.locate(config.source.path)
+
+
+def _named(path: str, columns: Columns, config: Config) -> list[str]:
+    """The files that the image and mask columns name; none where they hold the encoded bytes."""
+    import pyarrow as pa
+
+    with files.open_to_read(path) as stream:
+        table = open_table(stream, path)
+        columns.check(table.schema_arrow.names, path)
+        found = []
+        for name, folder in zip((columns.image, columns.mask), folders_of(path, config), strict=True):
+            kind = table.schema_arrow.field(name).type
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+                found += [located(value, folder) for value in table.read([name])[name].to_pylist() if value]
+    return found
 
 
 def _row_groups(path: str, columns: Columns) -> list[int]:

@@ -90,6 +90,17 @@ class Columns:
         )
 
 
+def folders_of(path: str, config: Config) -> tuple[str, str]:
+    """Where the relative paths of images and of masks in the table `path` start."""
+    folder = path.rpartition("/")[0]
+    return files.join(folder, config.source.images), files.join(folder, config.source.masks)
+
+
+def located(value: str, folder: str) -> str:
+    """The path or URL that a cell names."""
+    return value if files.is_url(value) or value.startswith("/") else files.join(folder, value)
+
+
 def _content(value: Any, folder: str, where: str) -> str | bytes:
     """A cell as path or bytes; the Hugging Face Image feature is a struct of both."""
     if isinstance(value, Mapping):
@@ -97,5 +108,5 @@ def _content(value: Any, folder: str, where: str) -> str | bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return value if files.is_url(value) or value.startswith("/") else files.join(folder, value)
+        return located(value, folder)
     raise DataError(f"{where} holds {type(value).__name__}; a path or the encoded bytes of a picture are expected.")

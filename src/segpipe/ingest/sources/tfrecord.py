@@ -4,7 +4,6 @@ import gzip
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -26,12 +25,14 @@ class RecordFile:
 
     Attributes:
       path: of the file.
+      name: what the ids of its records start with where they have none of their own.
       split: of the whole file, where its name decides.
       given: the splits that the data set has.
       of_config: how missing splits are carved out.
     """
 
     path: str
+    name: str
     split: str | None
     given: frozenset[str]
     of_config: Split
@@ -43,12 +44,11 @@ class RecordFile:
         Raises:
           DataError: the file is damaged, or a record is neither of the two kinds.
         """
-        stem = PurePosixPath(self.path).name.split(".")[0]
         for index, serialized in enumerate(_read(self.path)):
             where = f"{self.path} record {index}"
             features = example.decode(serialized)
             flat = "image_shape" in features
-            record = _published(features, f"{stem}-{index:06d}", where) if flat else _ours(features, where)
+            record = _published(features, f"{self.name}-{index:06d}", where) if flat else _ours(features, where)
             placed = Record(
                 record.id, record.image, record.mask, self.split, slices=record.slices, ignored=(schema.IGNORE,)
             )
@@ -66,15 +66,17 @@ def parts(config: Config) -> list[Part]:
     if None in by_file.values():
         by_file = dict.fromkeys(paths)
     given = frozenset(name for name in by_file.values() if name)
-    return [RecordFile(path, by_file[path], given, config.split) for path in paths]
+    searched = config.locate(config.source.path)
+    return [RecordFile(path, files.name_below(path, searched), by_file[path], given, config.split) for path in paths]
 
 
 def entries(config: Config) -> list[files.Entry]:
     """The TFRecord files, for digests."""
     if not config.source.path:
         raise DataError('source.path is missing; name TFRecord files, as in path = "data/*.tfrec".')
-    path = config.source.path if files.is_url(config.source.path) else str(config.resolve(config.source.path))
-    return files.matching(path, (".tfrecord", ".tfrec", ".tfrecords", ".tfrecord.gz", ".gz"))
+    return files.matching(
+        config.locate(config.source.path), (".tfrecord", ".tfrec", ".tfrecords", ".tfrecord.gz", ".gz")
+    )
 
 
 def _read(path: str) -> Iterator[bytes]:
@@ -119,10 +121,10 @@ def _published(features: dict[str, list[Any]], key: str, where: str) -> Record:
     """
     image = _array(features, "image", 3, where)
     label = _array(features, "label", 2, where)
-    whole = label == np.floor(label)
-    mask = np.where(whole & (label >= 0) & (label < schema.IGNORE), label, schema.IGNORE).astype(np.uint8)
-    pixels = np.clip(np.round(image), 0, 255).astype(np.uint8)
-    return Record(key, png(Image.fromarray(pixels)), mask)
+    if 0 < image.max() <= 1 and (image != np.round(image)).any():
+        raise DataError(f"{where}: image holds at most {image.max():g}, so it is scaled to 0…1; 0…255 is expected.")
+    mask = np.where(label == np.floor(label), label, schema.IGNORE).astype(np.uint8)
+    return Record(key, png(Image.fromarray(np.round(image).astype(np.uint8))), mask)
 
 
 def _array(features: dict[str, list[Any]], name: str, dimensions: int, where: str) -> np.ndarray:
@@ -130,4 +132,7 @@ def _array(features: dict[str, list[Any]], name: str, dimensions: int, where: st
     shape = shape[:dimensions]
     if len(shape) != dimensions or math.prod(shape) != len(values) or not values or min(shape) < 1:
         raise DataError(f"{where}: {name} has {len(values)} values, which is not what {name}_shape says: {shape}.")
-    return np.asarray(values, np.float32).reshape(shape)
+    array = np.asarray(values, np.float32).reshape(shape)
+    if not (array.min() >= 0 and array.max() <= 255):  # NaN fails, too.
+        raise DataError(f"{where}: {name} holds {array.min():g}…{array.max():g}; 0…255 is expected.")
+    return array
