@@ -4,6 +4,7 @@ No client is patched and no address is set: the variables that the libraries rea
 """
 
 import json
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -39,9 +40,9 @@ class LoopbackGoogle:
         self.proxy = LoopbackProxy(
             {
                 r"(storage|www)\.googleapis\.com": self.storage.port,
-                r"[a-z0-9-]+-aiplatform\.googleapis\.com": self.vertex.port,
                 r"[a-z0-9-]+\.googleapis\.com": self._others.port,
-            }
+            },
+            grpc_port=self.vertex.port,
         )
         self._stack = ExitStack()
 
@@ -67,9 +68,15 @@ class LoopbackGoogle:
             "HTTPLIB2_CA_CERTS": ca,  # Beam
             "GOOGLE_AUTH_TOKEN_FOR_TESTING": "loopback",  # TensorFlow's own file system
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._folder / "account.json"),
+            "FSSPEC_GCS": '{"session_kwargs": {"trust_env": true}}',  # gcsfs looks for no proxy by itself
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # it asks over gRPC, which the emulator does not speak
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "NO_GCE_CHECK": "true",
         }
+
+    def process_environment(self) -> dict[str, str]:
+        """`environment` on top of this process's own."""
+        return {**os.environ, **self.environment()}
 
     def __enter__(self) -> Self:
         (self._folder / "account.json").write_text(json.dumps(_service_account()), encoding="utf-8")

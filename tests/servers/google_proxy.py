@@ -19,12 +19,13 @@ class LoopbackProxy:
 
     Attributes:
       routes: pattern of a whole host name → port on loopback; the first that matches wins.
+      grpc_port: where a client goes that speaks HTTP/2 alone, whatever host of `routes` it asks for.
       asked: every host that a client asked for, in order.
       refused: those that no route matched.
     """
 
-    def __init__(self, routes: Mapping[str, int]) -> None:
-        self.routes = dict(routes)
+    def __init__(self, routes: Mapping[str, int], grpc_port: int) -> None:
+        self.routes, self.grpc_port = dict(routes), grpc_port
         self.asked: list[str] = []
         self.refused: list[str] = []
         proxy = self
@@ -59,8 +60,11 @@ class LoopbackProxy:
             self.refused.append(host)
             handler.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             return
+        handler.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        hello = handler.connection.recv(4096, socket.MSG_PEEK)
+        if b"\x02h2" in hello and b"http/1.1" not in hello:  # the protocols that the client's TLS hello offers
+            port = self.grpc_port
         with socket.create_connection(("127.0.0.1", port)) as upstream:
-            handler.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             _splice(handler.connection, upstream)
 
 

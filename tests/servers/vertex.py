@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import grpc
 from google.cloud import aiplatform_v1 as v1
+from google.cloud import resourcemanager_v3
 from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2, timestamp_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -208,6 +209,9 @@ class LoopbackVertex:
         _set_split(endpoint, split if endpoint.deployed_models else {})
         return _done(v1.UndeployModelResponse())
 
+    def get_project(self, request: resourcemanager_v3.GetProjectRequest) -> resourcemanager_v3.Project:
+        return resourcemanager_v3.Project(name="projects/1", project_id=request.name.removeprefix("projects/"))
+
     def predict(self, request: v1.PredictRequest) -> Any:
         endpoint = self._get(self.store.endpoints, request.endpoint)
         if not endpoint.deployed_models:
@@ -261,6 +265,9 @@ _METHODS: dict[str, dict[str, tuple[Any, Any]]] = {
         "DeployModel": (v1.DeployModelRequest, None),
         "UndeployModel": (v1.UndeployModelRequest, None),
     },
+    "google.cloud.resourcemanager.v3.Projects": {
+        "GetProject": (resourcemanager_v3.GetProjectRequest, resourcemanager_v3.Project)
+    },
     "PredictionService": {"Predict": (v1.PredictRequest, v1.PredictResponse)},
 }
 
@@ -276,7 +283,8 @@ def _handlers(vertex: LoopbackVertex) -> list[grpc.GenericRpcHandler]:
             )
             for name, (request, answer) in methods.items()
         }
-        made.append(grpc.method_handlers_generic_handler(f"google.cloud.aiplatform.v1.{service}", handlers))
+        full_name = service if "." in service else f"google.cloud.aiplatform.v1.{service}"
+        made.append(grpc.method_handlers_generic_handler(full_name, handlers))
     return made
 
 
