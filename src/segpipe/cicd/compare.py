@@ -49,8 +49,8 @@ def compare(
       UserError: not a git repository, no such revision, or no such config in `head`.
     """
     root = Path(_git(repository, "rev-parse", "--show-toplevel"))
-    head = _commit(root, head)
-    base = _commit(root, base) if base.strip("0") else ""
+    head = resolve(root, head)
+    base = resolve(root, base) if base.strip("0") else ""
     if not _holds(root, head, config):
         raise UserError(f"no such config in {head[:12]}: {config}. Commit it, or name one that is.")
     notes: list[str] = []
@@ -83,6 +83,15 @@ def compare(
     if of_head.report and of_head.report.is_file():
         shutil.copyfile(of_head.report, out / "report.html")
     return verdict.judge(change, of_head, of_base)
+
+
+def resolve(root: Path, revision: str) -> str:
+    """The 40 hexadecimal digits of a revision.
+
+    Raises:
+      UserError: there is no such revision.
+    """
+    return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
 
 def _run(root: Path, commit: str, config: str, run_dir: Path, overrides: Sequence[str]) -> summary.Summary:
@@ -131,10 +140,6 @@ def _differs(root: Path, base: str, head: str, config: str) -> bool:
 
 def _holds(root: Path, commit: str, path: str) -> bool:
     return bool(_git(root, "ls-tree", "--name-only", commit, "--", path))
-
-
-def _commit(root: Path, revision: str) -> str:
-    return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
 
 def _git(folder: Path, *arguments: str) -> str:

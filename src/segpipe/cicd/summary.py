@@ -1,7 +1,7 @@
 """A run's summary.json in, the frozen values that a verdict needs out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def read(path: Path) -> Summary:
             error=raw.get("error"),
             blessed=raw["blessed"],
             override=raw.get("override") or "",
-            rules=tuple(Rule(rule["sentence"], rule["passed"]) for rule in raw.get("rules", ())),
+            rules=_rules(raw.get("rules", ())),
             candidate=_scores(metrics.get("candidate")),
             champion=_scores(metrics.get("baseline")),
             component_seconds={
@@ -93,6 +93,33 @@ def read(path: Path) -> Summary:
         raise DataError(f"no such summary: {path}; `segpipe run CONFIG` writes one.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not the summary of a run ({type(error).__name__}: {error}).") from None
+
+
+def of_verdict(name: str, text: bytes) -> Summary:
+    """What is known of a run of which only the Evaluator's verdict is at hand.
+
+    Args:
+      name: of the run.
+      text: the verdict, as JSON.
+    """
+    raw = json.loads(text)
+    return Summary(
+        name=name,
+        status="done",
+        error=None,
+        blessed=raw["blessed"],
+        override=raw["override"],
+        rules=_rules(raw["rules"]),
+        candidate=None,
+        champion=None,
+        component_seconds={},
+        pictures={},
+        report=None,
+    )
+
+
+def _rules(raw: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
+    return tuple(Rule(rule["sentence"], rule["passed"]) for rule in raw)
 
 
 def _scores(raw: Mapping[str, Any] | None) -> Scores | None:

@@ -42,6 +42,25 @@ def verdict(
         sys.exit(1 if judged.blessed is None else NOT_BLESSED)
 
 
+@app.command("submitted")
+def submitted(
+    page: Annotated[str, typer.Argument(help="Address of the run, as `segpipe submit` prints it.")],
+    config: Annotated[str, typer.Option(help="The TOML file of the run.")],
+    commit: Annotated[str, typer.Option(envvar="GITHUB_SHA", help="That ran; HEAD if left out.")] = "HEAD",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the verdict.")] = Path("runs/verdict"),
+) -> None:
+    """Print the verdict of a run on Vertex AI that came to its end; exit 3 where the model is not blessed."""
+    from segpipe.cicd.compare import resolve
+    from segpipe.cicd.submitted import read
+    from segpipe.cicd.verdict import Change
+
+    judged = read(page, Change(config, resolve(Path.cwd(), commit)))
+    judged.write(out)
+    typer.echo(judged.markdown)
+    if not judged.blessed:
+        sys.exit(NOT_BLESSED)
+
+
 @app.command("report")
 def report(
     pull: Annotated[int, typer.Option(envvar="PULL", help="Number of the pull request.")],
