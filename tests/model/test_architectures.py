@@ -29,6 +29,16 @@ def test_logits_have_one_value_per_pixel_and_class(small, size):
     assert logits.dtype == "float32"
 
 
+def test_the_encoder_is_a_part_of_the_model_from_the_same_input(small):
+    network = model.build(small, num_classes=2, image_size=64)
+    features = network.encoder(np.zeros((2, 64, 64, 3), np.float32))
+    assert features.ndim == 4
+    assert features.shape[0] == 2
+    assert network.encoder.input is network.model.input
+    inside = {variable.path for variable in network.model.variables}
+    assert {variable.path for variable in network.encoder.variables} <= inside
+
+
 def test_a_random_start_has_nothing_to_freeze(small):
     network = model.build(small, num_classes=2, image_size=32)
     assert network.pretrained == ()

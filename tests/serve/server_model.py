@@ -37,6 +37,11 @@ def save(folder: Path, version: int, channel_order: tuple[int, int, int] = (0, 1
             images = tf.gather(pictures.images_to_inputs(stored["image"], SIZE), channel_order, axis=-1)
             return evaluation_outputs(pictures.masks_to_targets(stored["mask"], SIZE), images)
 
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def embeddings(self, image_bytes):
+            cells = tf.nn.avg_pool2d(pictures.images_to_inputs(image_bytes, SIZE), SIZE // 4, SIZE // 4, "VALID")
+            return {"embedding": tf.reshape(cells, [-1, 4 * 4 * 3])}
+
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
         def length(self, texts):
             return {"length": tf.strings.length(texts)}
@@ -47,7 +52,9 @@ def save(folder: Path, version: int, channel_order: tuple[int, int, int] = (0, 1
     tf.saved_model.save(
         module,
         str(aside),
-        signatures={name: getattr(module, name) for name in ("serving_default", "from_examples", "length")},
+        signatures={
+            name: getattr(module, name) for name in ("serving_default", "from_examples", "embeddings", "length")
+        },
     )
     card = aside / "assets.extra" / "segpipe.json"
     card.parent.mkdir()

@@ -27,12 +27,13 @@ def transform(features):
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(0)
-    return model.build(CONFIG.model, CLASSES, SIZE).model
+    return model.build(CONFIG.model, CLASSES, SIZE)
 
 
 @pytest.fixture(scope="module")
 def folder(network, tmp_path_factory):
-    return export(network, transform, CONFIG, str(tmp_path_factory.mktemp("export") / "1"), evaluation_outputs)
+    out = str(tmp_path_factory.mktemp("export") / "1")
+    return export(network.model, transform, CONFIG, out, evaluation_outputs, network.encoder)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,20 @@ def examples(jpegs, masks):
     return tf.constant(rows)
 
 
-def test_there_are_the_three_signatures(loaded):
-    assert set(loaded.signatures) == {"serving_default", "transform_features", "from_examples"}
+def test_there_are_the_three_published_signatures_and_one_for_drift(loaded):
+    assert set(loaded.signatures) == {"serving_default", "transform_features", "from_examples", "embeddings"}
+
+
+def test_an_embedding_is_the_mean_of_what_the_encoder_sees(loaded, network, drawn):
+    jpegs, _ = drawn
+    seen = network.encoder(pictures.images_to_inputs(tf.constant(jpegs), SIZE), training=False).numpy()
+    answer = loaded.signatures["embeddings"](image_bytes=tf.constant(jpegs))["embedding"]
+    np.testing.assert_allclose(answer, seen.mean((1, 2)), atol=1e-5)
 
 
 def test_serving_default_answers_as_the_keras_model(loaded, network, drawn):
     jpegs, _ = drawn
-    logits = network(pictures.images_to_inputs(tf.constant(jpegs), SIZE), training=False).numpy()
+    logits = network.model(pictures.images_to_inputs(tf.constant(jpegs), SIZE), training=False).numpy()
     probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     answer = loaded.signatures["serving_default"](image_bytes=tf.constant(jpegs))
     assert {name: value.dtype.name for name, value in answer.items()} == {
@@ -100,8 +108,8 @@ def test_any_number_of_pictures_is_answered(loaded, drawn, count):
     assert answer["mask"].shape == (count, SIZE, SIZE)
 
 
-def test_without_an_evaluation_there_is_no_from_examples(network, tmp_path):
-    loaded = tf.saved_model.load(export(network, transform, CONFIG, str(tmp_path / "1")))
+def test_without_an_evaluation_and_an_encoder_there_are_no_signatures_for_them(network, tmp_path):
+    loaded = tf.saved_model.load(export(network.model, transform, CONFIG, str(tmp_path / "1")))
     assert set(loaded.signatures) == {"serving_default", "transform_features"}
 
 

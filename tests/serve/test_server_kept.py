@@ -16,6 +16,9 @@ from tests.serve.server_model import BLUE, RED, halves, picture
 class Model:
     version = 3
 
+    def embed(self, pictures: list[bytes]) -> list[np.ndarray]:
+        return [np.array([len(one), 1 / 3], np.float32) for one in pictures]
+
 
 PREDICTION = {
     "mask": np.full((4, 4), 2, np.uint8),
@@ -38,6 +41,7 @@ def test_a_kept_request_has_the_statistics_that_ingest_computes(tmp_path):
     with Image.open(io.BytesIO(data)) as image:
         assert one.statistics == {**statistics.of(image), "height": 32, "width": 64}
     assert (one.version, list(one.class_fraction), one.confidence) == (3, [0.25, 0, 0.75], 0.5)
+    assert list(one.embedding) == [len(data), 0.33333]
     assert not one.has_picture
     assert not (tmp_path / "pictures").exists()
 
@@ -77,6 +81,20 @@ def test_old_days_and_the_oldest_pictures_beyond_the_size_are_deleted(tmp_path):
     kept.sweep(tmp_path, Retention(max_mb=(lines + one_picture + 5) / 1e6 + 5e-6, max_days=30))
     assert not old.exists()
     assert [path.stem for path in (tmp_path / "pictures").glob("*.bin")] == [ids[-1]]
+
+
+def test_whole_days_go_when_the_lines_alone_are_too_many_but_the_newest_stays(tmp_path):
+    for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
+        (tmp_path / f"{day}.jsonl").write_text("x" * 1000)
+    kept.sweep(tmp_path, Retention(max_mb=2100e-6))
+    assert [day.stem for day in sorted(tmp_path.glob("*.jsonl"))] == ["2026-01-02", "2026-01-03"]
+    kept.sweep(tmp_path, Retention(max_mb=10e-6))
+    assert [day.stem for day in tmp_path.glob("*.jsonl")] == ["2026-01-03"]
+
+
+def test_a_picture_that_cannot_be_kept_does_not_end_the_keeping(tmp_path):
+    keep(tmp_path, [b"no picture", picture(RED)])
+    assert len(list(kept.read(tmp_path))) == 1
 
 
 def test_since_leaves_older_requests_out(tmp_path):

@@ -117,7 +117,11 @@ def bomb() -> bytes:
         ({"instances": [b64(picture(RED, (8, 8)))] * 17}, 400, "17 instances; this server takes 16"),
         ({"instances": [], "inputs": []}, 400, "not both"),
         ({}, 400, "not none"),
-        ({"signature_name": "classify", "instances": [b64(b"")]}, 400, "has from_examples, length, serving_default"),
+        (
+            {"signature_name": "classify", "instances": [b64(b"")]},
+            400,
+            "has embeddings, from_examples, length, serving_default",
+        ),
         ({"signature_name": 3, "instances": [b64(b"")]}, 400, "must be a string"),
         ([1], 400, "must be a JSON object, got a list"),
     ],

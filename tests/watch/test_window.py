@@ -25,7 +25,7 @@ from tests.serve import server_model
 SIDE = server_model.SIZE
 
 
-def scene(rng: np.random.Generator, light: float) -> tuple[bytes, np.ndarray]:
+def scene(rng: np.random.Generator, light: float, turned: bool = False) -> tuple[bytes, np.ndarray]:
     """A picture of red and green stripes and which is which; the darker, the closer the channels are."""
     edge = int(rng.integers(SIDE // 4, 3 * SIDE // 4))
     mask = np.zeros((SIDE, SIDE), np.uint8)
@@ -35,6 +35,8 @@ def scene(rng: np.random.Generator, light: float) -> tuple[bytes, np.ndarray]:
     pixels[..., 0] = np.where(mask == 0, 150, 90) * level
     pixels[..., 1] = np.where(mask == 1, 150, 90) * level
     pixels += rng.normal(0, 12, pixels.shape)
+    if turned:
+        mask, pixels = mask.T, pixels.transpose(1, 0, 2)
     stream = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
     return stream.getvalue(), mask
@@ -62,14 +64,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return config
 
 
-def ask(config: Config, folder: Path, light: float, number: int = 60) -> list[np.ndarray]:
+def ask(config: Config, folder: Path, light: float = 1.0, number: int = 60, turned: bool = False) -> list[np.ndarray]:
     """Sends pictures to the deployed model and keeps them all; returns the true masks."""
     rng = np.random.default_rng(1)
     model = load(config.output_path / "serving" / "1", 1)
     truths = []
     with Keeper(folder, share=1.0, pictures=True, retention=Retention()) as keeper:
         for _ in range(number):
-            image, mask = scene(rng, light)
+            image, mask = scene(rng, light, turned)
             keeper.offer(model, [image], model.signature().run([image]))
             truths.append(mask)
     return truths
@@ -104,6 +106,18 @@ def test_a_darker_world_drifts_before_labels_and_is_degraded_with_them(config, t
     assert "brightness by day" in page
     summary = json.loads((watched.page.parent / "verdict.json").read_text())
     assert (summary["status"], summary["version"], summary["pictures"]) == ("degraded", 1, 60)
+
+
+def test_a_turned_world_shows_in_what_the_encoder_sees_though_every_statistic_and_every_share_is_the_same(
+    config, tmp_path
+):
+    ask(config, tmp_path / "kept", turned=True)
+    watched = window.look(config, tmp_path / "kept")
+    assert watched.verdict.status == "drift"
+    drifted = [feature.name for feature in watched.drift.features if feature.drifted]
+    assert drifted
+    assert all(name.startswith("embedding/") for name in drifted)
+    assert "embedding/remainder by day" in watched.page.read_text()
 
 
 def test_few_pictures_and_old_ones_give_no_verdict(config, tmp_path):

@@ -15,6 +15,7 @@ from segpipe.model.weights import NONE
 
 PAPER_SIZE = 512
 DILATION_RATES = (6, 12, 18)
+_DEEPEST = "P4"
 
 
 def deeplabv3plus(model: config.Model, num_classes: int, image_size: int, directory: Path) -> Network:
@@ -34,14 +35,16 @@ def deeplabv3plus(model: config.Model, num_classes: int, image_size: int, direct
     shape = (image_size, image_size, 3)
     if model.weights.startswith(presets.PREFIX):
         backbone = presets.load(model, keras_hub.models.DeepLabV3Backbone, image_shape=shape)
-        encoder = backbone
+        encoder = features = backbone
     else:
         encoder = mobilenetv2(model, image_size, directory)
         encoder.pyramid_outputs = {level: encoder.get_layer(name).output for level, name in LEVELS.items()}
+        # What lies deeper is not used, so training does not reach it.
+        features = keras.Model(encoder.input, encoder.pyramid_outputs[_DEEPEST])
         backbone = keras_hub.models.DeepLabV3Backbone(
             image_encoder=encoder,
             # Stride 16, as the paper does; its dilations are meant for features of a picture of 512 pixels.
-            spatial_pyramid_pooling_key="P4",
+            spatial_pyramid_pooling_key=_DEEPEST,
             low_level_feature_key="P2",
             upsampling_size=4,
             dilation_rates=[max(1, round(rate * image_size / PAPER_SIZE)) for rate in DILATION_RATES],
@@ -54,4 +57,5 @@ def deeplabv3plus(model: config.Model, num_classes: int, image_size: int, direct
     inputs = keras.Input(shape)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(segmenter(inputs))
     learned = tuple(encoder.trainable_variables) if pretrained else ()
-    return Network(keras.Model(inputs, logits, name="deeplabv3plus"), learned)
+    model_of_logits = keras.Model(inputs, logits, name="deeplabv3plus")
+    return Network(model_of_logits, learned, keras.Model(inputs, features(inputs), name="encoder"))

@@ -14,10 +14,13 @@ class Network:
       model: float32 [N, S, S, 3] in [-1, 1] → logits float32 [N, S, S, K].
       pretrained: the trainable variables that start from learned weights; they can be frozen at first and follow at a
         lower rate. Empty for a random start.
+      encoder: the part of `model` before its decoder, from the same input to features float [N, h, w, D]; what it
+        makes of pictures tells a new kind of them apart. None for a network without one.
     """
 
     model: keras.Model
     pretrained: tuple[keras.Variable, ...] = ()
+    encoder: keras.Model | None = None
 
 
 def sublayers(layer: keras.Layer) -> list[keras.Layer]:

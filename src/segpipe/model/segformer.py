@@ -67,10 +67,11 @@ def segformer(model: config.Model, num_classes: int, image_size: int, directory:
         [0.5 / std for std in IMAGENET_STD],
         [(0.5 - mean) / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
     )(inputs)
-    x = segmenter(keras.layers.UpSampling2D(zoom, interpolation="bilinear")(normalized))
-    logits = keras.layers.AveragePooling2D(zoom, dtype="float32", name="logits")(x)
+    zoomed = keras.layers.UpSampling2D(zoom, interpolation="bilinear")(normalized)
+    logits = keras.layers.AveragePooling2D(zoom, dtype="float32", name="logits")(segmenter(zoomed))
     learned = tuple(encoder.trainable_variables) if pretrained else ()
-    return Network(keras.Model(inputs, logits, name="segformer"), learned)
+    features = keras.Model(inputs, encoder(zoomed), name="encoder")
+    return Network(keras.Model(inputs, logits, name="segformer"), learned, features)
 
 
 def _encoder(size: str, shape: tuple[int, int, int]) -> keras.Model:

@@ -44,4 +44,5 @@ def unet_mobilenetv2(model: config.Model, num_classes: int, image_size: int, dir
     # Head: in float32 whatever the precision, so that the loss is too.
     logits = keras.layers.Conv2DTranspose(num_classes, 3, 2, padding="same", name="logits", dtype="float32")(x)
     learned = tuple(encoder.trainable_variables) if pretrained else ()
-    return Network(keras.Model(encoder.input, logits, name="unet_mobilenetv2"), learned)
+    model_of_logits = keras.Model(encoder.input, logits, name="unet_mobilenetv2")
+    return Network(model_of_logits, learned, keras.Model(encoder.input, bottom, name="encoder"))

@@ -34,6 +34,7 @@ def run_fn(fn_args: FnArgs) -> None:
         config,
         fn_args.serving_model_dir,
         evaluation=evaluation_outputs,
+        encoder=trained.encoder,
     )
     fileio.makedirs(fn_args.model_run_dir)
     with fileio.open(f"{fn_args.model_run_dir}/history.json", "w") as file:

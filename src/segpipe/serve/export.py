@@ -1,4 +1,4 @@
-"""A fitted model and its transform in, a SavedModel out: three signatures that share one decoder and one network."""
+"""A fitted model and its transform in, a SavedModel out: signatures that share one decoder and one network."""
 
 import hashlib
 import inspect
@@ -16,12 +16,18 @@ from segpipe.preprocess.palette import palette
 from segpipe.train.data import Transform
 
 CARD = "assets.extra/segpipe.json"
+_LOGITS, _FEATURES = "logits", "features"
 Evaluation = Callable[[tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]
 """Truth int64 [N, S, S] and logits float32 [N, S, S, K] → what the evaluation adds up, one row per picture."""
 
 
 def export(
-    model: keras.Model, transform: Transform, config: Config, out_dir: str, evaluation: Evaluation | None = None
+    model: keras.Model,
+    transform: Transform,
+    config: Config,
+    out_dir: str,
+    evaluation: Evaluation | None = None,
+    encoder: keras.Model | None = None,
 ) -> str:
     """Writes the model with all that it takes to use it.
 
@@ -31,6 +37,8 @@ def export(
       transform_features: examples string [N], serialized Examples → image float32 [N, S, S, 3] and mask
         int64 [N, S, S], as the model was trained on.
       from_examples: examples string [N] → what `evaluation` returns; left out without one.
+      embeddings: image_bytes string [N] → embedding float32 [N, D], the encoder's features averaged over the picture,
+        as drift is measured on; left out without an `encoder`.
 
     Args:
       model: float32 [N, S, S, 3] → logits float32 [N, S, S, K].
@@ -38,11 +46,12 @@ def export(
       config: the run.
       out_dir: a folder or gs:// URL for the SavedModel.
       evaluation: what to compute of truth and logits.
+      encoder: a part of `model`, from the same input to features float [N, h, w, D].
 
     Returns:
       `out_dir`.
     """
-    signatures = _signatures(model, transform, evaluation)
+    signatures = _signatures(model, encoder, transform, evaluation)
     # Reading the Python source of every frame for debugging would take longer than all the rest.
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(tf.Module(), out_dir, signatures, options)
@@ -66,19 +75,24 @@ def card(config: Config) -> dict[str, Any]:
     }
 
 
-def _signatures(model: keras.Model, transform: Transform, evaluation: Evaluation | None) -> dict[str, Any]:
+def _signatures(
+    model: keras.Model, encoder: keras.Model | None, transform: Transform, evaluation: Evaluation | None
+) -> dict[str, Any]:
     """The concrete functions by name."""
-    weights = [[v.numpy() for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+    outputs = {_LOGITS: model.output} | ({_FEATURES: encoder.output} if encoder else {})
+    whole = keras.Model(model.input, outputs)
+    weights = [[v.numpy() for v in group] for group in (whole.trainable_variables, whole.non_trainable_variables)]
 
-    # Traced once and called by two signatures. The weights are constants: saving and loading hundreds of variables
-    # costs seconds, and TensorFlow folds constants of batch normalization into the convolutions.
+    # Traced once and called by every signature; TensorFlow leaves out what one of them does not use. The weights are
+    # constants: saving and loading hundreds of variables costs seconds, and TensorFlow folds constants of batch
+    # normalization into the convolutions.
     @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)], autograph=False)
-    def predict(inputs: tf.Tensor) -> tf.Tensor:
+    def predict(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         constants = [[tf.constant(value) for value in group] for group in weights]
-        return model.stateless_call(*constants, inputs, training=False)[0]
+        return whole.stateless_call(*constants, inputs, training=False)[0]
 
     def serving_default(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(predict(transform({schema.IMAGE: image_bytes})[schema.IMAGE]))
+        probabilities = tf.nn.softmax(predict(transform({schema.IMAGE: image_bytes})[schema.IMAGE])[_LOGITS])
         mask = tf.argmax(probabilities, -1, tf.int32)
         return {
             "mask": tf.cast(mask, tf.uint8),
@@ -99,9 +113,16 @@ def _signatures(model: keras.Model, transform: Transform, evaluation: Evaluation
 
         def from_examples(examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
             transformed = transform_features(examples)
-            return evaluation(transformed[schema.MASK], predict(transformed[schema.IMAGE]))
+            return evaluation(transformed[schema.MASK], predict(transformed[schema.IMAGE])[_LOGITS])
 
         functions["from_examples"] = from_examples
+    if encoder is not None:
+
+        def embeddings(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            features = predict(transform({schema.IMAGE: image_bytes})[schema.IMAGE])[_FEATURES]
+            return {"embedding": tf.reduce_mean(tf.cast(features, tf.float32), [1, 2])}
+
+        functions["embeddings"] = embeddings
     return {name: _concrete(function) for name, function in functions.items()}
 
 

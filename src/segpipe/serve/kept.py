@@ -42,6 +42,7 @@ class Kept:
       class_fraction: predicted share of pixels per class.
       confidence: mean over the pixels of the highest softmax.
       has_picture: whether the picture itself was kept.
+      embedding: what the model's encoder made of it, D numbers; empty for a model that does not tell.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Kept:
     class_fraction: tuple[float, ...]
     confidence: float
     has_picture: bool = False
+    embedding: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Keeper:
         self._pictures = pictures
         self._retention = retention
         self._random = random.Random(seed)  # noqa: S311 — a sample, not a secret.
-        self._queue: queue.Queue[tuple[float, int, bytes, Outputs] | None] = queue.Queue(_QUEUE)
+        self._queue: queue.Queue[tuple[float, LoadedModel, bytes, Outputs] | None] = queue.Queue(_QUEUE)
         self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
 
     def __enter__(self) -> Self:
@@ -97,7 +99,7 @@ class Keeper:
         for data, prediction in zip(pictures, predictions, strict=True):
             if self._random.random() < self._share:
                 try:
-                    self._queue.put_nowait((time.time(), model.version, data, prediction))
+                    self._queue.put_nowait((time.time(), model, data, prediction))
                 except queue.Full:
                     return
 
@@ -113,23 +115,24 @@ class Keeper:
                 if time.monotonic() - swept_s > _SWEEP_S:
                     sweep(self._folder, self._retention)
                     swept_s = time.monotonic()
-            except OSError as error:
+            except Exception as error:  # A full disk or memory: the server goes on answering, and tries the next.
                 _log.warning("Could not keep a request in %s: %s", self._folder, error)
             finally:
                 self._queue.task_done()
         sweep(self._folder, self._retention)
 
-    def _keep(self, at_s: float, version: int, data: bytes, prediction: "Outputs") -> None:
+    def _keep(self, at_s: float, model: "LoadedModel", data: bytes, prediction: "Outputs") -> None:
         with Image.open(io.BytesIO(data)) as opened:
             upright = picture.to_8_bit(opened)
         kept = Kept(
             id=f"{int(at_s)}-{uuid.uuid4().hex[:12]}",
             at_s=at_s,
-            version=version,
+            version=model.version,
             statistics={**statistics.of(upright), "height": upright.height, "width": upright.width},
             class_fraction=tuple(float(share) for share in prediction["class_fraction"]),
             confidence=float(prediction["confidence"]),
             has_picture=self._pictures,
+            embedding=tuple(float(f"{value:.5g}") for value in model.embed([data])[0]),
         )
         if self._pictures:
             (self._folder / "pictures").mkdir(exist_ok=True)
@@ -163,13 +166,16 @@ def read(folder: Path, since_s: float = 0.0) -> Iterator[Kept]:
 
 
 def sweep(folder: Path, retention: Retention) -> None:
-    """Deletes days that are over, and the oldest pictures beyond the size."""
+    """Deletes what is too old, and the oldest beyond the size: pictures first, then days, but never the newest day."""
     oldest_s = time.time() - retention.max_days * 86400
-    for day in folder.glob("*.jsonl"):
-        if day.stat().st_mtime < oldest_s:
+    size = 0
+    for newer, day in enumerate(sorted(folder.glob("*.jsonl"), reverse=True)):
+        stat = day.stat()
+        if stat.st_mtime < oldest_s or (newer and size + stat.st_size > retention.max_mb * 1e6):
             day.unlink()
+        else:
+            size += stat.st_size
     newest_first = sorted(((file.stat(), file) for file in folder.glob("pictures/*")), key=lambda f: -f[0].st_mtime)
-    size = sum(day.stat().st_size for day in folder.glob("*.jsonl"))
     for stat, file in newest_first:
         size += stat.st_size
         if stat.st_mtime < oldest_s or size > retention.max_mb * 1e6:

@@ -15,6 +15,7 @@ from segpipe.errors import UserError
 from segpipe.serve.http_errors import RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
+EMBEDDINGS = "embeddings"
 CARD = Path("assets.extra") / "segpipe.json"
 
 Outputs = dict[str, np.ndarray]
@@ -82,6 +83,12 @@ class LoadedModel:
         if found is None:
             raise RequestError(f"there is no signature {name!r}; this model has {', '.join(sorted(self.signatures))}.")
         return found
+
+    def embed(self, pictures: Sequence[bytes]) -> list[np.ndarray]:
+        """What the encoder makes of each encoded picture, float32 [D]; D = 0 for a model that does not tell."""
+        if EMBEDDINGS not in self.signatures:
+            return [np.zeros(0, np.float32)] * len(pictures)
+        return [answer["embedding"] for answer in self.signature(EMBEDDINGS).run(pictures)]
 
 
 def load(path: Path, version: int) -> LoadedModel:

@@ -37,11 +37,13 @@ class Trained:
       history: per epoch: epoch, loss, val_loss, val_mean_iou, val_class_iou (None for a class that does not occur),
         learning_rate, seconds, pictures_per_s.
       best_epoch: counted from 1.
+      encoder: the part of `model` before its decoder; see `Network`.
     """
 
     model: keras.Model
     history: list[dict[str, Any]]
     best_epoch: int
+    encoder: keras.Model | None = None
 
 
 def fit(
@@ -120,7 +122,7 @@ class _Training:
                 text = json.dumps(state.history, indent=1)
                 checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
         _assign(self._model.variables, state.best)
-        return Trained(self._model, state.history, state.best_epoch)
+        return Trained(self._model, state.history, state.best_epoch, self._network.encoder)
 
     def _compile(self, frozen: bool) -> steps.TrainStep:
         pretrained = {variable.path for variable in self._network.pretrained} if frozen else set()

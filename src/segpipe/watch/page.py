@@ -9,7 +9,7 @@ import numpy as np
 
 from segpipe.serve.kept import Kept
 from segpipe.watch import features
-from segpipe.watch.drift import Table
+from segpipe.watch.reference import Reference
 
 if TYPE_CHECKING:
     from segpipe.watch.window import Watched
@@ -41,7 +41,7 @@ class Trend:
 def render(
     name: str,
     watched: "Watched",
-    reference: Sequence[Table],
+    expected: Reference,
     by_day: Mapping[str, Sequence[Kept]],
     classes: Sequence[str],
 ) -> str:
@@ -50,7 +50,7 @@ def render(
     Args:
       name: of the run.
       watched: what was found.
-      reference: tables of the training time.
+      expected: what the training time leads to expect.
       by_day: every kept request of the deployed version by its day.
       classes: names, in the order of the class ids.
     """
@@ -58,17 +58,17 @@ def render(
         loader=jinja2.PackageLoader("segpipe.watch"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("watch.html.j2").render(
-        name=name, watched=watched, trends=_trends(reference, by_day, classes)
+        name=name, watched=watched, trends=_trends(expected, by_day, classes)
     )
 
 
-def _trends(reference: Sequence[Table], by_day: Mapping[str, Sequence[Kept]], classes: Sequence[str]) -> list[Trend]:
+def _trends(expected: Reference, by_day: Mapping[str, Sequence[Kept]], classes: Sequence[str]) -> list[Trend]:
     if not by_day:
         return []
-    tables = [features.of_kept(kept, classes) for kept in by_day.values()]
+    tables = [features.of_kept(kept, classes, expected.embedding) for kept in by_day.values()]
     days = list(by_day)
     trends = []
-    for name, values in (column for table in reference for column in table.items()):
+    for name, values in (column for table in expected.tables for column in table.items()):
         if name == features.DOMINANT:
             continue
         low, high = np.quantile(values, [0.05, 0.95])

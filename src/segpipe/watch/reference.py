@@ -1,7 +1,7 @@
 """A deployed model and the Examples it was made from in, what it should see and say out; kept beside the run.
 
-Image statistics come from every split. What the model predicts comes from eval and test alone: on pictures that it was
-fitted to, it is surer than it will ever be again.
+Image statistics come from every split. What the model predicts and what its encoder sees come from eval and test alone:
+on pictures that it was fitted to, it is surer than it will ever be again.
 """
 
 import gzip
@@ -20,9 +20,12 @@ from segpipe.progress import report
 from segpipe.serve.loaded import LoadedModel, Outputs
 from segpipe.watch import features
 from segpipe.watch.drift import Floats, Table
+from segpipe.watch.features import Embedding
 
 _BATCH = 16
 _HELD_OUT = (schema.EVAL, schema.TEST)
+_MAX_EMBEDDED = 512
+"""Training pictures that say in which directions pictures differ."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,16 @@ class Reference:
 
     Attributes:
       inputs: image statistics of every training-time picture.
-      predictions: columns of `features.of_predictions` on the pictures that the model was not fitted to.
+      predictions: columns of `features.of_predictions`, and of `embedding` where the model has one, on the pictures
+        that the model was not fitted to.
       test_margins: int64 [N, 3, K]: right, true and predicted pixels of each class in each test picture.
+      embedding: fitted to training pictures; None for a model without a signature `embeddings`.
     """
 
     inputs: Table
     predictions: Table
     test_margins: NDArray[np.int64]
+    embedding: Embedding | None = None
 
     @property
     def tables(self) -> list[Table]:
@@ -64,13 +70,17 @@ def of(model: LoadedModel, classes: list[str], examples: Path, cache: Path) -> R
     fraction: list[Floats] = []
     confidence: list[float] = []
     margins: list[NDArray[np.int64]] = []
+    embedded: dict[str, list[Floats]] = {split: [] for split in schema.SPLITS}
     for split in schema.SPLITS:
         for batch in _batches(_examples(examples, split)):
             parsed = [example.decode(one) for one in batch]
+            images = [one[schema.IMAGE][0] for one in parsed]
+            if split in _HELD_OUT or len(embedded[split]) < _MAX_EMBEDDED:
+                embedded[split] += model.embed(images)
             for name, values in inputs.items():
                 values += [float(one[name][0]) for one in parsed]
             if split in _HELD_OUT:
-                predictions = model.signature().run([one[schema.IMAGE][0] for one in parsed])
+                predictions = model.signature().run(images)
                 fraction += [np.asarray(one["class_fraction"], np.float64) for one in predictions]
                 confidence += [float(one["confidence"]) for one in predictions]
                 report("held-out pictures", len(confidence))
@@ -78,11 +88,13 @@ def of(model: LoadedModel, classes: list[str], examples: Path, cache: Path) -> R
                 margins += list(margins_of(model, batch))
     if not confidence:
         raise UserError(f"{examples} holds no Examples of {' or '.join(_HELD_OUT)}; run the pipeline again.")
-    reference = Reference(
-        {name: np.array(values, np.float64) for name, values in inputs.items()},
-        features.of_predictions(np.stack(fraction), np.array(confidence), classes),
-        np.stack(margins),
-    )
+    columns = features.of_predictions(np.stack(fraction), np.array(confidence), classes)
+    embedding = None
+    if len(embedded[schema.TRAIN][0]):
+        embedding = Embedding.of(np.array(embedded[schema.TRAIN], np.float64))
+        columns |= embedding.columns(np.array([one for split in _HELD_OUT for one in embedded[split]], np.float64))
+    statistics = {name: np.array(values, np.float64) for name, values in inputs.items()}
+    reference = Reference(statistics, columns, np.stack(margins), embedding)
     cache.mkdir(parents=True, exist_ok=True)
     _write(reference, path)
     return reference
@@ -131,6 +143,8 @@ def _batches(items: Iterator[bytes]) -> Iterator[list[bytes]]:
 def _write(reference: Reference, path: Path) -> None:
     arrays = {f"inputs:{name}": values for name, values in reference.inputs.items()}
     arrays |= {f"predictions:{name}": values for name, values in reference.predictions.items()}
+    if reference.embedding is not None:
+        arrays |= {"embedding:mean": reference.embedding.mean, "embedding:axes": reference.embedding.axes}
     aside = path.with_name(f".{path.name}")
     with aside.open("wb") as file:
         np.savez_compressed(file, test_margins=reference.test_margins, **arrays)  # type: ignore[arg-type]
@@ -143,4 +157,5 @@ def _read(path: Path) -> Reference:
         def table(prefix: str) -> dict[str, Floats]:
             return {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
 
-        return Reference(table("inputs:"), table("predictions:"), stored["test_margins"])
+        embedding = Embedding(**found) if (found := table("embedding:")) else None
+        return Reference(table("inputs:"), table("predictions:"), stored["test_margins"], embedding)

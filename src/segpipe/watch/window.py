@@ -71,12 +71,14 @@ def look(
     window = [one for one in everything if one.at_s >= now_s - settings.window_days * 86400]
     found = None
     if len(window) >= settings.min_pictures:
-        found = compare(expected.tables, features.of_kept(window, classes), settings.false_alarm_rate)
+        found = compare(
+            expected.tables, features.of_kept(window, classes, expected.embedding), settings.false_alarm_rate
+        )
     measured = _accuracy(window, kept_dir, labels_dir, expected, config)
     judged = judge(found, measured, settings.max_mean_iou_drop, settings.min_pictures, len(window))
     watched = Watched(judged, model.version, len(window), found, measured, out / "index.html")
     atomic.write_text(out / "verdict.json", json.dumps(_summary(watched, now_s), indent=2) + "\n")
-    atomic.write_text(watched.page, page.render(config.name, watched, expected.tables, _by_day(everything), classes))
+    atomic.write_text(watched.page, page.render(config.name, watched, expected, _by_day(everything), classes))
     return watched
 
 
