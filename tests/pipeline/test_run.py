@@ -48,6 +48,11 @@ def test_a_run_ends_with_a_blessed_model_a_report_and_a_summary(finished):
     assert 0 <= summary["metrics"]["candidate"]["mean_iou"] <= 1
     assert set(summary["metrics"]["candidate"]["class_iou"]) == {"ground", "disk", "square"}
     assert summary["metrics"]["baseline"] is None
+    interval = summary["intervals"]["mean_iou"]
+    assert interval["low"] <= summary["metrics"]["candidate"]["mean_iou"] <= interval["high"]
+    assert summary["intervals"]["difference"] is None
+    assert [Path(one["picture"]).name for one in summary["worst"]] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert all(Path(one["picture"]).is_file() for one in summary["worst"])
     assert all(component["peak_rss_mb"] > 0 for component in summary["components"].values())
     [version] = versions(finished)
     assert (finished.run_dir / "serving" / version / "saved_model.pb").is_file()

@@ -10,14 +10,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from numpy.typing import NDArray
-from PIL import Image
 
 from segpipe import atomic, schema
-from segpipe.evaluate import boundary, calibration, charts, confusion
+from segpipe.evaluate import boundary, calibration, charts, confusion, strips
 from segpipe.evaluate.report import Report, Sample, Scores
 from segpipe.preprocess.palette import colorize, palette
 
-_MAX_SIDE_PIXELS = 256
 _MAX_SAMPLES = 24
 
 
@@ -105,30 +103,21 @@ def _class_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def _pictures(sample: Sample) -> dict[str, Any]:
-    wrong = (sample.prediction != sample.truth) & (sample.truth != schema.IGNORE)
-    grey = np.repeat(sample.image.mean(axis=-1, keepdims=True) * 0.5 + 100, 3, axis=-1)
-    errors = np.where(wrong[..., None], (213, 0, 0), grey).astype(np.uint8)
     return {
         "id": sample.id,
         "mean_iou": sample.mean_iou,
-        "wrong": float(wrong.sum() / max((sample.truth != schema.IGNORE).sum(), 1)),
+        "wrong": float(strips.wrong(sample).sum() / max((sample.truth != schema.IGNORE).sum(), 1)),
         "images": [
             ("picture", _data_url(sample.image, photo=True)),
             ("truth", _data_url(colorize(sample.truth))),
             ("prediction", _data_url(colorize(sample.prediction))),
-            ("errors", _data_url(errors, photo=True)),
+            ("errors", _data_url(strips.errors(sample), photo=True)),
         ],
     }
 
 
 def _data_url(pixels: NDArray[np.uint8], photo: bool = False) -> str:
-    image = Image.fromarray(pixels)
-    if photo:
-        image.thumbnail((_MAX_SIDE_PIXELS, _MAX_SIDE_PIXELS))
-    elif max(image.size) > _MAX_SIDE_PIXELS:
-        scale = _MAX_SIDE_PIXELS / max(image.size)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.NEAREST)  # Anything else would invent colours between classes.
+    image = strips.fit(pixels, photo)
     buffer = io.BytesIO()
     if photo:
         image.save(buffer, "JPEG", quality=85)

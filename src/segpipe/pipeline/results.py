@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tfx.utils import path_utils
 
 from segpipe import atomic, schema
 from segpipe.config import Config
-from segpipe.evaluate import balance, bootstrap, examples, gallery, gate, inference, slices
+from segpipe.evaluate import balance, bootstrap, examples, gallery, gate, inference, measures, slices, strips
 from segpipe.evaluate import table as picture_table
 from segpipe.evaluate.page import write_report
 from segpipe.evaluate.report import Component, Report, Scores, Statistic
@@ -29,6 +29,9 @@ Outputs = Mapping[str, lineage.Output]
 
 _VERSIONS_OF = ("segpipe", "tfx", "tensorflow", "keras", "apache-beam", "tensorflow-model-analysis")
 
+_WORST = 3
+"""Pictures that lie beside the report as files of their own."""
+
 
 def write(
     config: Config, target: LocalTarget, store: MetadataStore, outcomes: Sequence[Outcome], started_s: float
@@ -40,18 +43,18 @@ def write(
     """
     by_node = {o.node: lineage.outputs(store, o.execution_id) for o in outcomes if o.execution_id is not None}
     report = target.run_dir / "report" / "index.html"
-    evaluated = by_node["Evaluator"]["evaluation"].uri
     blessed = by_node["Evaluator"]["blessing"].properties.get("blessed") == 1
     pushed = _pushed(by_node["Pusher"])
     account = _account(by_node["ExampleGen"])
-    candidate, champion = evaluation.read(evaluated)
-    verdict = gate.Verdict.from_json(Path(evaluated, VERDICT_FILE).read_text(encoding="utf-8"))
+    evaluated = _evaluated(config, by_node)
+    verdict = evaluated.verdict
     summary = {
         **_frame(config, outcomes, started_s),
         "metrics": {
-            "candidate": _nested(candidate.metrics),
-            "baseline": _nested(champion.metrics) if champion else None,
+            "candidate": _nested(evaluated.candidate.metrics),
+            "baseline": _nested(evaluated.champion.metrics) if evaluated.champion else None,
         },
+        "intervals": _interval_numbers(evaluated.intervals, config.gate.confidence, config.data.classes),
         "blessed": blessed,
         "reasons": verdict.reasons,
         "override": verdict.override,
@@ -61,8 +64,9 @@ def write(
         "pictures": account["counts"],
         "quarantined": account["bad"],
         "report": str(report),
+        "worst": _worst(evaluated.shown, report.parent / "worst"),
     }
-    _write_report(config, by_node, summary, verdict, candidate, champion, report)
+    _write_report(config, by_node, summary, evaluated, report)
     _write_summary(config, summary)
     return summary, report, pushed
 
@@ -125,35 +129,62 @@ _KEY_NUMBERS = {
 }
 
 
-def _write_report(
-    config: Config,
-    by_node: Mapping[str, Outputs],
-    summary: Mapping[str, Any],
-    verdict: gate.Verdict,
-    candidate: evaluation.Scores,
-    champion: evaluation.Scores | None,
-    path: Path,
-) -> None:
+@dataclass(frozen=True)
+class _Evaluated:
+    """What the Evaluator found, and what a reader of it looks at.
+
+    Attributes:
+      verdict: the gate's.
+      candidate: its scores on the test split.
+      champion: the last blessed model's on the same pictures, or None.
+      pictures: the counts of each picture.
+      intervals: how sure the scores are.
+      shown: the pictures that are worth a look.
+    """
+
+    verdict: gate.Verdict
+    candidate: evaluation.Scores
+    champion: evaluation.Scores | None
+    pictures: picture_table.PictureTable
+    intervals: bootstrap.Intervals
+    shown: gallery.Gallery
+
+
+def _evaluated(config: Config, by_node: Mapping[str, Outputs]) -> _Evaluated:
+    uri = by_node["Evaluator"]["evaluation"].uri
+    candidate, champion = evaluation.read(uri)
+    pictures = picture_table.read(uri)
     counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
-    table = picture_table.read(by_node["Evaluator"]["evaluation"].uri)
-    shown = gallery.choose(counter, _shards(by_node, schema.TEST), table)
+    return _Evaluated(
+        verdict=gate.Verdict.from_json(Path(uri, VERDICT_FILE).read_text(encoding="utf-8")),
+        candidate=candidate,
+        champion=champion,
+        pictures=pictures,
+        intervals=bootstrap.intervals(
+            pictures.candidate, pictures.champion, config.gate.confidence, config.gate.bootstrap_resamples
+        ),
+        shown=gallery.choose(counter, _shards(by_node, schema.TEST), pictures),
+    )
+
+
+def _write_report(
+    config: Config, by_node: Mapping[str, Outputs], summary: Mapping[str, Any], evaluated: _Evaluated, path: Path
+) -> None:
     made_by = provenance.of_model(config.output_path / "metadata.db", summary["model_id"])
     report = Report(
         name=config.name,
         when=summary["started"].replace("T", " ")[:16],
-        verdict=verdict,
+        verdict=evaluated.verdict,
         classes=config.data.classes,
         image_size=config.data.image_size,
-        candidate=_counts(candidate),
-        champion=_counts(champion) if champion else None,
-        intervals=bootstrap.intervals(
-            table.candidate, table.champion, config.gate.confidence, config.gate.bootstrap_resamples
-        ),
+        candidate=_counts(evaluated.candidate),
+        champion=_counts(evaluated.champion) if evaluated.champion else None,
+        intervals=evaluated.intervals,
         confidence=config.gate.confidence,
-        slices=slices.score(table, config.evaluate.min_slice_pictures),
-        worst=shown.worst,
-        typical=shown.typical,
-        by_class=shown.by_class,
+        slices=slices.score(evaluated.pictures, config.evaluate.min_slice_pictures),
+        worst=evaluated.shown.worst,
+        typical=evaluated.shown.typical,
+        by_class=evaluated.shown.by_class,
         splits=summary["pictures"],
         class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
@@ -164,7 +195,7 @@ def _write_report(
         facts={
             "architecture": config.model.architecture,
             "weights": config.model.weights,
-            "test data digest": table.data_digest,
+            "test data digest": evaluated.pictures.data_digest,
             **{f"{step.component} {name.replace('_', ' ')}": d for step in made_by for name, d in step.digests.items()},
         },
         versions=summary["versions"],
@@ -212,6 +243,27 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
         "versions": {package: metadata.version(package) for package in _VERSIONS_OF},
         "config": config.model_dump(mode="json"),
     }
+
+
+def _interval_numbers(intervals: bootstrap.Intervals, confidence: float, classes: Sequence[str]) -> dict[str, Any]:
+    def ends(interval: bootstrap.Interval) -> dict[str, float | None]:
+        return {"low": measures.or_none(interval.low), "high": measures.or_none(interval.high)}
+
+    return {
+        "confidence": confidence,
+        "mean_iou": ends(intervals.mean_iou),
+        "difference": ends(intervals.difference) if intervals.difference else None,
+        "class_iou": {name: ends(interval) for name, interval in zip(classes, intervals.class_iou, strict=True)},
+    }
+
+
+def _worst(shown: gallery.Gallery, folder: Path) -> list[dict[str, Any]]:
+    """Writes the worst pictures where another page can show them."""
+    samples = shown.worst[:_WORST]
+    return [
+        {"id": sample.id, "mean_iou": sample.mean_iou, "picture": str(file)}
+        for sample, file in zip(samples, strips.write(samples, folder), strict=True)
+    ]
 
 
 def _write_summary(config: Config, summary: Mapping[str, Any]) -> None:
