@@ -10,8 +10,9 @@ def summary(
     rules: tuple[tuple[bool | None, str], ...] = (),
     class_iou: dict[str, float | None] | None = None,
     override: str = "",
+    pictures: str = "/work/report/worst",
 ) -> dict[str, Any]:
-    """What summary.json holds; there is no baseline where it is None."""
+    """What summary.json holds; there is no baseline where it is None. The worst pictures lie in `pictures`."""
     classes = class_iou or {"sea": 0.9, "land": 0.8, "water": None}
     metrics: dict[str, Any] = {"candidate": _metrics(mean_iou, classes), "baseline": None}
     if baseline is not None:
@@ -36,6 +37,13 @@ def summary(
         "pushed": ["/work/serving/1"] if blessed else [],
         "pictures": {"test": 142, "train": 600, "eval": 140},
         "report": "/work/report/index.html",
+        "intervals": {
+            "confidence": 0.95,
+            "mean_iou": {"low": mean_iou - 0.02, "high": mean_iou + 0.02},
+            "difference": {"low": -0.001, "high": 0.043} if baseline is not None else None,
+            "class_iou": {name: {"low": iou and iou - 0.1, "high": iou and iou + 0.1} for name, iou in classes.items()},
+        },
+        "worst": [{"id": f"tile_{n}", "mean_iou": n / 10, "picture": f"{pictures}/{n}.jpg"} for n in (1, 2)],
     }
 
 

@@ -14,7 +14,7 @@ MARKER = "<!-- segpipe verdict configs/demo.toml -->"
 @pytest.fixture
 def server():
     with LoopbackGitHub() as server:
-        everything = {"pull-requests": "write", "checks": "write", "actions": "write"}
+        everything = {"pull-requests": "write", "checks": "write", "actions": "write", "contents": "write"}
         server.tokens = {BOT_TOKEN: (github.BOT, everything), READER: (github.BOT, {"pull-requests": "read"})}
         server.pulls[7] = {"ref": "better-model", "sha": "a" * 40, "full_name": "owner/repo"}
         yield server
@@ -69,6 +69,39 @@ def test_a_check_carries_conclusion_title_and_link(server):
         "completed",
         "https://report.example",
     )
+
+
+def test_every_picture_that_was_stored_stays_where_it_was(server):
+    first = client(server).store("pictures", {"worst-1.jpg": b"\xff\xd8 first"}, "first")
+    second = client(server).store("pictures", {"worst-1.jpg": b"second", "worst-2.jpg": b"too"}, "second")
+    assert server.file(first["worst-1.jpg"]) == b"\xff\xd8 first"
+    assert [server.file(url) for url in second.values()] == [b"second", b"too"]
+    assert list(server.branches) == ["pictures"]
+
+
+def test_a_branch_whose_name_begins_alike_is_another(server):
+    client(server).store("pictures-of-mine", {"a": b"a"}, "mine")
+    mine = server.branches["pictures-of-mine"]
+    client(server).store("pictures", {"b": b"b"}, "other")
+    assert server.branches["pictures-of-mine"] == mine
+    assert set(server.branches) == {"pictures-of-mine", "pictures"}
+
+
+def test_a_job_that_stores_meanwhile_is_not_written_over(server):
+    client(server).store("pictures", {"a": b"a"}, "before")
+    client(server).store("elsewhere", {"b": b"b"}, "another's")
+    theirs = server.branches["elsewhere"]
+
+    def another_is_quicker(number, method, path):
+        if method == "PATCH" and not waits:
+            server.branches["pictures"] = theirs
+
+    server.faults = another_is_quicker
+    waits: list[float] = []
+    stored = client(server, waits=waits).store("pictures", {"c": b"c"}, "ours")
+    assert server.file(stored["c"]) == b"c"
+    assert server.parents(server.branches["pictures"]) == [theirs]
+    assert waits == [1]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])

@@ -1,6 +1,7 @@
 """A verdict's way to the pull request, as the job that may write takes it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ HEAD = "a" * 40
 @pytest.fixture
 def server():
     with LoopbackGitHub() as server:
-        server.tokens["t"] = (github.BOT, {"pull-requests": "write", "checks": "write"})
+        server.tokens["t"] = (github.BOT, {"pull-requests": "write", "checks": "write", "contents": "write"})
         server.pulls[7] = {"ref": "better-model", "sha": HEAD, "full_name": "owner/repo"}
         yield server
 
@@ -25,7 +26,11 @@ def server():
 @pytest.fixture
 def folder(tmp_path):
     change = verdict.Change("configs/demo.toml", HEAD, "b" * 40)
-    verdict.Verdict("failure", False, "Not blessed: mean IoU 0.4", change, "### ❌ Not blessed\n").write(tmp_path)
+    (tmp_path / "source.jpg").write_bytes(b"a picture")
+    pictures = [verdict.Picture("worst-1.jpg", "tile-1: mean IoU 0.100", tmp_path / "source.jpg")]
+    verdict.Verdict("failure", False, "Not blessed: mean IoU 0.4", change, "### ❌ Not blessed\n", pictures).write(
+        tmp_path
+    )
     return tmp_path
 
 
@@ -46,9 +51,35 @@ def test_one_comment_and_a_red_check_with_links(server, folder):
     assert post.main(environment(server, folder)) == 0
     [comment] = server.comments
     assert comment["body"].startswith("<!-- segpipe verdict configs/demo.toml -->\n### ❌ Not blessed")
-    assert "[Report, with the worst pictures](https://github.example/report)" in comment["body"]
+    assert "[Report](https://github.example/report)" in comment["body"]
     assert "[Log](https://github.example/run)" in comment["body"]
     assert [(check["conclusion"], check["head_sha"]) for check in server.checks] == [("failure", HEAD)] * 2
+
+
+def test_the_worst_pictures_are_in_the_comment(server, folder):
+    assert post.main(environment(server, folder)) == 0
+    [(caption, url)] = re.findall(r"!\[(.+)\]\((.+)\)", server.comments[0]["body"])
+    assert caption == "tile-1: mean IoU 0.100"
+    assert server.file(url) == b"a picture"
+    assert list(server.branches) == ["segpipe-verdicts"]
+
+
+def test_where_the_pictures_may_not_be_stored_the_verdict_comes_without_them(server, folder):
+    server.tokens["t"] = (github.BOT, {"pull-requests": "write", "checks": "write"})
+    assert post.main(environment(server, folder)) == 0
+    body = server.comments[0]["body"]
+    assert "### ❌ Not blessed" in body
+    assert "> The worst pictures could not be put into the branch `segpipe-verdicts`: GitHub answered 403" in body
+    assert "![" not in body
+
+
+def test_only_files_of_the_verdicts_folder_are_ever_stored(server, folder):
+    (folder.parent / "secret").write_text("secret")
+    raw = json.loads((folder / "verdict.json").read_text())
+    raw["pictures"] = [{"file": "../secret", "caption": "x"}]
+    (folder / "verdict.json").write_text(json.dumps(raw))
+    assert post.main(environment(server, folder)) == 0
+    assert server.branches == {}
 
 
 def test_a_run_that_left_no_verdict_is_red_too(server, tmp_path):

@@ -31,8 +31,15 @@ def test_a_blessed_model_says_by_how_much_it_is_better(read):
     judged = verdict.judge(CHANGE, read(mean_iou=0.672, baseline=0.651), None)
     assert judged.title == "Blessed: mean IoU 0.672, +0.021 against the champion"
     assert (judged.conclusion, judged.blessed) == ("success", True)
-    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "0.651", "+0.021"]
-    assert row(judged.markdown, "sea") == ["sea", "0.900", "0.500", "+0.400"]
+    assert row(judged.markdown, "mean IoU") == [
+        "mean IoU",
+        "0.672 (0.652 … 0.692)",
+        "0.651",
+        "+0.021 (-0.001 … +0.043)",
+    ]
+    assert row(judged.markdown, "pixel accuracy")[1] == "0.910"
+    assert row(judged.markdown, "sea") == ["sea", "0.900 (0.800 … 1.000)", "0.500", "+0.400"]
+    assert "In brackets: 95 % intervals" in judged.markdown
     assert row(judged.markdown, "Trainer") == ["Trainer", "61.2", "–"]
     assert "ExampleGen" not in judged.markdown  # It was reused, so its seconds say nothing.
     assert "train 600, eval 140, test 142 pictures" in judged.markdown
@@ -54,7 +61,7 @@ def test_a_model_that_is_not_blessed_is_red_and_says_why(read):
 def test_a_first_model_has_no_difference(read):
     judged = verdict.judge(verdict.Change("configs/demo.toml", HEAD), read(baseline=None), None)
     assert judged.title == "Blessed: mean IoU 0.672, a first model"
-    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "–", "–"]
+    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672 (0.652 … 0.692)", "–", "–"]
     assert "no base" in judged.markdown
 
 
@@ -84,7 +91,7 @@ def test_a_class_that_could_not_be_judged_has_a_dash(read):
 )
 def test_a_class_name_cannot_leave_its_cell(read, name):
     markdown = verdict.judge(CHANGE, read(class_iou={name: 0.5}), None).markdown
-    [line] = [line for line in markdown.splitlines() if "| 0.500 | 0.500 | +0.000 |" in line]
+    [line] = [line for line in markdown.splitlines() if "| 0.500 (0.400 … 0.600) | 0.500 | +0.000 |" in line]
     cell = line.split("|")[1]
     assert line.count("|") == 5
     assert not set(cell) & set("<>[]()`*\n")
@@ -111,6 +118,31 @@ def test_what_is_written_is_what_is_posted(tmp_path, read):
         "overrides": [],
         "notes": [],
     }
+    assert posted["pictures"] == []
+
+
+def test_the_worst_pictures_lie_beside_the_verdict(tmp_path, read):
+    (tmp_path / "run").mkdir()
+    for number in (1, 2):
+        (tmp_path / f"run/{number}.jpg").write_text(f"picture {number}")
+    judged = verdict.judge(CHANGE, read(pictures=str(tmp_path / "run")), None)
+    judged.write(tmp_path / "out")
+    posted = json.loads((tmp_path / "out/verdict.json").read_text())["pictures"]
+    assert [one["file"] for one in posted] == ["worst-1.jpg", "worst-2.jpg"]
+    assert posted[0]["caption"] == "tile&#95;1: mean IoU 0.100"
+    assert (tmp_path / "out/worst-2.jpg").read_text() == "picture 2"
+
+    verdict.failed(CHANGE, "Trainer failed.").write(tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.jpg"))
+
+
+def test_a_run_from_before_there_were_intervals_is_judged(tmp_path):
+    old = written()
+    del old["intervals"], old["worst"]
+    (tmp_path / "summary.json").write_text(json.dumps(old))
+    judged = verdict.judge(CHANGE, summary.read(tmp_path / "summary.json"), None)
+    assert row(judged.markdown, "mean IoU") == ["mean IoU", "0.672", "0.651", "+0.021"]
+    assert "In brackets" not in judged.markdown
 
 
 def test_the_command_that_repeats_it_is_given(read):

@@ -1,9 +1,11 @@
-"""GitHub's REST API on loopback, as far as a verdict needs it: pull requests, comments, checks, dispatches.
+"""GitHub's REST API on loopback, as far as a verdict needs it: pull requests, comments, checks, dispatches, git data.
 
 Refuses what the real one refuses: no token, a token without the permission, a body that is too long, an unknown
-workflow input.
+workflow input, an object that there is not, a branch's end that is no child of the one before.
 """
 
+import base64
+import hashlib
 import json
 import re
 import threading
@@ -43,6 +45,7 @@ class LoopbackGitHub:
       identity: what a job with `id-token: write` is signed as, at `identity_url` with the token "id-token".
       workflows: file name → names of the inputs of `workflow_dispatch`.
       comments, checks, reactions, dispatches: what has been written.
+      branches: name → commit at its end.
       requests: "METHOD path" of every request.
       faults: called with the request's number, method and path; returns how it fails, or None.
     """
@@ -58,6 +61,8 @@ class LoopbackGitHub:
         self.checks: list[dict[str, Any]] = []
         self.reactions: list[tuple[int, str]] = []
         self.dispatches: list[dict[str, Any]] = []
+        self.branches: dict[str, str] = {}
+        self._objects: dict[str, Any] = {}
         self.requests: list[str] = []
         self.faults: Callable[[int, str, str], Fault | None] = lambda number, method, path: None
         self._lock = threading.Lock()
@@ -81,6 +86,15 @@ class LoopbackGitHub:
         comment = {"id": number, "issue": pull, "user": {"login": login}, "body": body, "html_url": page}
         self.comments.append(comment)
         return comment
+
+    def file(self, url: str) -> bytes:
+        """What the site shows at the address of a file in a commit."""
+        found = re.fullmatch(rf"https://github\.com/{self.repository}/raw/([0-9a-f]{{40}})/(.+)", url)
+        assert found, url
+        return self._objects[self._objects[self._objects[found[1]]["tree"]][found[2]]]
+
+    def parents(self, commit: str) -> list[str]:
+        return self._objects[commit]["parents"]
 
     def number(self, method: str, path: str) -> Fault | None:
         with self._lock:
@@ -155,6 +169,50 @@ class LoopbackGitHub:
         self.dispatches.append({"workflow": workflow, **body})
         return 204, None
 
+    def _create_blob(self, body: dict[str, Any], **_: Any) -> tuple[int, Any]:
+        assert body["encoding"] == "base64"
+        return self._put(base64.b64decode(body["content"], validate=True))
+
+    def _create_tree(self, body: dict[str, Any], **_: Any) -> tuple[int, Any]:
+        if any((entry["mode"], entry["type"]) != ("100644", "blob") for entry in body["tree"]):
+            raise RefusedError(422, "Validation Failed")
+        return self._put({entry["path"]: self._known(entry["sha"]) for entry in body["tree"]})
+
+    def _create_commit(self, body: dict[str, Any], **_: Any) -> tuple[int, Any]:
+        parents = [self._known(parent) for parent in body["parents"]]
+        return self._put({"message": body["message"], "tree": self._known(body["tree"]), "parents": parents})
+
+    def _matching_refs(self, prefix: str, **_: Any) -> tuple[int, Any]:
+        found = sorted((name, sha) for name, sha in self.branches.items() if name.startswith(prefix))
+        return 200, [{"ref": f"refs/heads/{name}", "object": {"type": "commit", "sha": sha}} for name, sha in found]
+
+    def _create_ref(self, body: dict[str, Any], **_: Any) -> tuple[int, Any]:
+        if not body["ref"].startswith("refs/heads/"):
+            raise RefusedError(422, "Reference does not exist")
+        name = body["ref"].removeprefix("refs/heads/")
+        if name in self.branches:
+            raise RefusedError(422, "Reference already exists")
+        self.branches[name] = self._known(body["sha"])
+        return 201, {"ref": body["ref"]}
+
+    def _update_ref(self, name: str, body: dict[str, Any], **_: Any) -> tuple[int, Any]:
+        if name not in self.branches:
+            raise RefusedError(422, "Reference does not exist")
+        if self.branches[name] not in self._objects[self._known(body["sha"])]["parents"]:
+            raise RefusedError(422, "Update is not a fast forward")
+        self.branches[name] = body["sha"]
+        return 200, {"ref": f"refs/heads/{name}"}
+
+    def _put(self, value: Any) -> tuple[int, Any]:
+        sha = hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
+        self._objects[sha] = value
+        return 201, {"sha": sha}
+
+    def _known(self, sha: str) -> str:
+        if sha not in self._objects:
+            raise RefusedError(422, "Object does not exist")
+        return sha
+
 
 def _enough(permission: str) -> tuple[str, ...]:
     return ("write",) if permission.endswith(":write") else ("read", "write")
@@ -173,6 +231,12 @@ _ROUTES: tuple[tuple[str, str, str, Callable[..., tuple[int, Any]]], ...] = (
     ("PATCH", r"issues/comments/(\d+)", "pull-requests:write", LoopbackGitHub._update_comment),
     ("POST", r"issues/comments/(\d+)/reactions", "pull-requests:write", LoopbackGitHub._react),
     ("POST", r"check-runs", "checks:write", LoopbackGitHub._create_check),
+    ("POST", r"git/blobs", "contents:write", LoopbackGitHub._create_blob),
+    ("POST", r"git/trees", "contents:write", LoopbackGitHub._create_tree),
+    ("POST", r"git/commits", "contents:write", LoopbackGitHub._create_commit),
+    ("GET", r"git/matching-refs/heads/(.+)", "contents:read", LoopbackGitHub._matching_refs),
+    ("POST", r"git/refs", "contents:write", LoopbackGitHub._create_ref),
+    ("PATCH", r"git/refs/heads/(.+)", "contents:write", LoopbackGitHub._update_ref),
     ("GET", r"collaborators/([^/]+)/permission", "", lambda github, user, **_: github._permission(login=user)),
     ("POST", r"actions/workflows/([^/]+)/dispatches", "actions:write", LoopbackGitHub._dispatch),
 )

@@ -13,7 +13,7 @@ TRAIN_INPUTS = {"config", "target", "gcpProject", "gcpRegion", "pipelineName", "
 @pytest.fixture
 def github():
     with LoopbackGitHub() as server:
-        everything = {"pull-requests": "write", "checks": "write", "actions": "write"}
+        everything = {"pull-requests": "write", "checks": "write", "actions": "write", "contents": "write"}
         server.tokens["job-token"] = (BOT, everything)
         server.collaborators["alice"] = "write"
         server.workflows["train.yml"] = TRAIN_INPUTS

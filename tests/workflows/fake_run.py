@@ -13,11 +13,14 @@ blessed = mean_iou >= 0.5 and mean_iou >= (champion or 0)
 if blessed: store.write_text(str(mean_iou))
 store.touch()
 (out / "page.html").write_text(f"report of {mean_iou}")
+(out / "1.jpg").write_text(f"picture of {mean_iou}")
 scores = lambda value: None if value is None else {"mean_iou": value, "class_iou": {"sea": value}}
 (out / "summary.json").write_text(json.dumps({
     "name": pathlib.Path(config).stem, "status": "done", "error": None, "blessed": blessed,
     "rules": [{"sentence": "too low.", "passed": blessed}], "settings": settings,
     "metrics": {"candidate": scores(mean_iou), "baseline": scores(champion)},
+    "intervals": {"confidence": 0.95, "mean_iou": {"low": mean_iou - 0.01, "high": mean_iou + 0.01}},
+    "worst": [{"id": "tile_1", "mean_iou": 0.1, "picture": str(out / "1.jpg")}],
     "components": {}, "report": str(out / "page.html")}))
 sys.exit(0 if blessed else 3)
 """

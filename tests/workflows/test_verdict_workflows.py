@@ -1,5 +1,7 @@
 """From a pull request, a comment or a dispatch to the comment and the check, every step run for real by act."""
 
+import re
+
 import pytest
 
 
@@ -28,10 +30,17 @@ def test_a_better_model_gets_a_green_check_and_one_comment(forge, github, pull_r
         assert finished.succeeded, finished.output
     [comment] = github.comments
     assert "### ✅ Blessed: mean IoU 0.650, +0.050 against the champion" in comment["body"]
+    assert "| mean IoU | 0.650 (0.640 … 0.660) | 0.600 | +0.050 |" in comment["body"]
     assert "https://github.example/artifacts/report.html" in comment["body"]
+    [picture] = re.findall(r"!\[.+\]\((.+)\)", comment["body"])
+    assert github.file(picture) == b"picture of 0.65"
     assert [check["conclusion"] for check in github.checks] == ["success", "success"]
     assert github.checks[0]["head_sha"] == event["pull_request"]["head"]["sha"]
-    assert sorted(path.name for path in (forge.artifacts / "verdict").iterdir()) == ["verdict.json", "verdict.md"]
+    assert sorted(path.name for path in (forge.artifacts / "verdict").iterdir()) == [
+        "verdict.json",
+        "verdict.md",
+        "worst-1.jpg",
+    ]
     assert (forge.artifacts / "report.html/report.html").read_text() == "report of 0.65"
 
 

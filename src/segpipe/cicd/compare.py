@@ -58,14 +58,14 @@ def compare(
         notes.append(f"{config} is new: the base has no model to beat.")
         base = ""
     change = verdict.Change(config, head, base, tuple(overrides))
+    out = out.absolute()
+    (out / "report.html").unlink(missing_ok=True)
     if base and not _differs(root, base, head, config):
         return verdict.unchanged(change, _watched(config))
     if base and _git(root, "diff", "--name-only", base, head, "--", "requirements.lock"):
         notes.append("requirements.lock differs: both models were made with the packages that are installed here.")
 
-    out = out.absolute()
     with_base, of_base = out / "candidate", None
-    (out / "report.html").unlink(missing_ok=True)
     shutil.rmtree(with_base, ignore_errors=True)
     if base:
         say(f"champion: {base[:12]}")

@@ -4,6 +4,7 @@ The job that may write to a pull request installs nothing, so this module import
 https://docs.github.com/en/rest?apiVersion=2022-11-28
 """
 
+import base64
 import json
 import time
 import urllib.error
@@ -32,11 +33,13 @@ class GitHub:
     Attributes:
       api_url: as in https://api.github.com.
       repository: owner/name.
+      server_url: where people look at it.
     """
 
     api_url: str
     repository: str
     token: str = field(repr=False)
+    server_url: str = "https://github.com"
     sleep: Callable[[float], None] = time.sleep
 
     @classmethod
@@ -54,7 +57,8 @@ class GitHub:
         api_url = environment.get("GITHUB_API_URL") or "https://api.github.com"
         if not api_url.startswith(("https://", "http://")):
             raise UserError(f"GITHUB_API_URL must be an http address, got {api_url!r}.")
-        return cls(api_url, environment["GITHUB_REPOSITORY"], environment["GITHUB_TOKEN"])
+        server_url = environment.get("GITHUB_SERVER_URL") or "https://github.com"
+        return cls(api_url, environment["GITHUB_REPOSITORY"], environment["GITHUB_TOKEN"], server_url)
 
     def pull(self, number: int) -> Mapping[str, Any]:
         """The pull request."""
@@ -90,6 +94,40 @@ class GitHub:
         if details_url:
             check["details_url"] = details_url
         return str(self._call("POST", "check-runs", check)["html_url"])
+
+    def store(self, branch: str, files: Mapping[str, bytes], message: str) -> dict[str, str]:
+        """Commits files, and nothing beside them, to the end of a branch that shares no history with the code.
+
+        Args:
+          branch: made if there is none.
+          files: by name.
+          message: of the commit.
+
+        Returns:
+          The address of each file in this commit, by name; it shows the same bytes for as long as the branch exists.
+        """
+        tree = self._call("POST", "git/trees", {"tree": [self._entry(*file) for file in files.items()]})["sha"]
+        for attempt in range(1, _TRIES + 1):
+            heads = self._call("GET", f"git/matching-refs/heads/{branch}")
+            parents = [head["object"]["sha"] for head in heads if head["ref"] == f"refs/heads/{branch}"]
+            made = {"message": message, "tree": tree, "parents": parents}
+            commit = self._call("POST", "git/commits", made)["sha"]
+            try:
+                if parents:
+                    self._call("PATCH", f"git/refs/heads/{branch}", {"sha": commit})
+                else:
+                    self._call("POST", "git/refs", {"ref": f"refs/heads/{branch}", "sha": commit})
+            except RunError:  # Another job may have been quicker: then the branch has another end by now.
+                if attempt == _TRIES:
+                    raise
+                self.sleep(attempt)
+            else:
+                break
+        return {name: f"{self.server_url}/{self.repository}/raw/{commit}/{quote(name)}" for name in files}
+
+    def _entry(self, name: str, content: bytes) -> dict[str, str]:
+        blob = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
+        return {"path": name, "mode": "100644", "type": "blob", "sha": self._call("POST", "git/blobs", blob)["sha"]}
 
     def react(self, comment_id: int, content: str) -> None:
         """Puts a reaction, such as "rocket", on a comment."""

@@ -7,13 +7,16 @@ that holds the token with write access runs nothing but this repository's own co
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segpipe.cicd.github import GitHub
-from segpipe.errors import SegpipeError, UserError
+from segpipe.errors import RunError, SegpipeError, UserError
 
 CHECK = "segpipe verdict"
+PICTURES_BRANCH = "segpipe-verdicts"
+"""A comment shows a picture by its address alone, so pictures need a place; deleting the branch forgets them all."""
+
 NO_VERDICT = "No verdict: the run ended before there was one"
 
 
@@ -23,7 +26,8 @@ def post(
     """Puts the verdict on a pull request: one comment for each config, updated and never repeated, and a check.
 
     Args:
-      folder: with verdict.md and verdict.json; where they are missing the comment says that the run ended before.
+      folder: with verdict.md, verdict.json and the pictures that it names; where they are missing the comment says that
+        the run ended before.
       github: the repository.
       pull: number of the pull request.
       commit: to put the check on; the pull request's latest where it is empty.
@@ -40,11 +44,26 @@ def post(
         conclusion, title = verdict["conclusion"], verdict["title"]
         markdown = (folder / "verdict.md").read_text(encoding="utf-8")
         config = config or verdict["change"]["config"]
-    links = {"Report, with the worst pictures": report_url, "Log": run_url}
+        markdown += _pictures(folder, verdict.get("pictures", ()), github, f"The worst pictures of #{pull}")
+    links = {"Report": report_url, "Log": run_url}
     markdown += "\n" + " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
     commit = commit or github.pull(pull)["head"]["sha"]
     github.create_check(commit, CHECK, conclusion, title, markdown, report_url or run_url)
     return github.upsert_comment(pull, f"<!-- segpipe verdict {_plain(config)} -->", markdown)
+
+
+def _pictures(folder: Path, pictures: Sequence[Mapping[str, str]], github: GitHub, message: str) -> str:
+    """The part of the comment that shows them; where GitHub does not take them, the sentence that says why."""
+    captions = {Path(one["file"]).name: one["caption"] for one in pictures}
+    files = {name: (folder / name).read_bytes() for name in captions if (folder / name).is_file()}
+    if not files:
+        return ""
+    try:
+        urls = github.store(PICTURES_BRANCH, files, message)
+    except RunError as error:
+        return f"\n> The worst pictures could not be put into the branch `{PICTURES_BRANCH}`: {error}\n"
+    shown = [f"{captions[name]}\n\n![{captions[name]}]({url})\n" for name, url in urls.items()]
+    return "\n".join(["\n**The worst test pictures**: picture, truth, prediction, errors in red\n", *shown])
 
 
 def main(environment: Mapping[str, str]) -> int:

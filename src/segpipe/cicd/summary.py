@@ -37,6 +37,40 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """The ends of a confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How sure the scores are.
+
+    Attributes:
+      confidence: of the intervals; 0 where a run wrote none down.
+      mean_iou: of the candidate.
+      difference: of candidate's mean IoU − champion's.
+      class_iou: of the candidate, by class; without those that could not be judged.
+    """
+
+    confidence: float = 0.0
+    mean_iou: Interval | None = None
+    difference: Interval | None = None
+    class_iou: Mapping[str, Interval] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One of the worst test pictures: as the model saw it, the truth, the prediction and the errors, side by side."""
+
+    id: str
+    mean_iou: float | None
+    picture: Path
+
+
+@dataclass(frozen=True)
 class Summary:
     """One run.
 
@@ -48,6 +82,8 @@ class Summary:
       component_seconds: by component, for those that did work in this run.
       pictures: per split.
       report: the page; it may lie on another machine.
+      intervals: how sure the scores are.
+      worst: test pictures, the worst first.
     """
 
     name: str
@@ -61,6 +97,8 @@ class Summary:
     component_seconds: Mapping[str, float]
     pictures: Mapping[str, int]
     report: Path | None
+    intervals: Intervals = Intervals()
+    worst: tuple[Shown, ...] = ()
 
 
 def read(path: Path) -> Summary:
@@ -88,6 +126,8 @@ def read(path: Path) -> Summary:
             },
             pictures={split: raw["pictures"][split] for split in SPLITS if split in (raw.get("pictures") or {})},
             report=Path(raw["report"]) if raw.get("report") else None,
+            intervals=_intervals(raw.get("intervals") or {}),
+            worst=tuple(Shown(one["id"], one["mean_iou"], Path(one["picture"])) for one in raw.get("worst", ())),
         )
     except FileNotFoundError:
         raise DataError(f"no such summary: {path}; `segpipe run CONFIG` writes one.") from None
@@ -127,3 +167,18 @@ def _scores(raw: Mapping[str, Any] | None) -> Scores | None:
         return None
     overall = {name: value for name, value in raw.items() if value is None or isinstance(value, int | float)}
     return Scores(overall, raw.get("class_iou") or {})
+
+
+def _intervals(raw: Mapping[str, Any]) -> Intervals:
+    by_class = {name: _interval(ends) for name, ends in raw.get("class_iou", {}).items()}
+    return Intervals(
+        raw.get("confidence", 0.0),
+        _interval(raw.get("mean_iou")),
+        _interval(raw.get("difference")),
+        {name: interval for name, interval in by_class.items() if interval},
+    )
+
+
+def _interval(raw: Mapping[str, float | None] | None) -> Interval | None:
+    low, high = (raw or {}).get("low"), (raw or {}).get("high")
+    return None if low is None or high is None else Interval(low, high)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 import jinja2
 
 from segpipe import atomic
-from segpipe.cicd.summary import Scores, Summary
+from segpipe.cicd.summary import Interval, Scores, Summary
 
 Conclusion = Literal["success", "failure", "neutral"]
 
@@ -53,16 +54,38 @@ class Change:
 
 @dataclass(frozen=True)
 class Row:
-    """One number of both models; None where it could not be judged."""
+    """One number of both models; None where it could not be judged.
+
+    Attributes:
+      candidate_interval: how sure the candidate's is; None where nobody counted it.
+      difference_interval: how sure the difference is.
+    """
 
     name: str
     candidate: float | None
     champion: float | None
+    candidate_interval: Interval | None = None
+    difference_interval: Interval | None = None
 
     @property
     def difference(self) -> float | None:
         """Candidate − champion."""
         return None if self.candidate is None or self.champion is None else self.candidate - self.champion
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to look at.
+
+    Attributes:
+      file: its name in the verdict's folder.
+      caption: Markdown.
+      source: where the run has left it.
+    """
+
+    file: str
+    caption: str
+    source: Path
 
 
 @dataclass(frozen=True)
@@ -73,7 +96,8 @@ class Verdict:
       conclusion: success = blessed; neutral = nothing that could change a model was changed.
       blessed: None where no model was judged.
       title: one line.
-      markdown: the whole.
+      markdown: the whole, less the pictures.
+      pictures: the worst of the test split.
     """
 
     conclusion: Conclusion
@@ -81,11 +105,18 @@ class Verdict:
     title: str
     change: Change
     markdown: str = field(repr=False, default="")
+    pictures: Sequence[Picture] = ()
 
     def write(self, folder: Path) -> None:
-        """Writes verdict.md for people and verdict.json for `segpipe ci report`."""
+        """Writes verdict.md for people, verdict.json for `segpipe ci report`, and the pictures."""
         atomic.write_text(folder / "verdict.md", self.markdown)
-        fields = {name: value for name, value in asdict(self).items() if name != "markdown"}
+        for old in folder.glob("worst-*.jpg"):
+            old.unlink()
+        for picture in self.pictures:
+            shutil.copyfile(picture.source, folder / picture.file)
+        fields = asdict(self)
+        del fields["markdown"]
+        fields["pictures"] = [{"file": picture.file, "caption": picture.caption} for picture in self.pictures]
         atomic.write_text(folder / "verdict.json", json.dumps(fields, indent=2) + "\n")
 
 
@@ -112,10 +143,15 @@ def judge(change: Change, head: Summary, base: Summary | None) -> Verdict:
             base=base,
             title=_title(head, champion),
             paired=head.champion is not None,
-            rows=_rows(head.candidate, champion),
-            class_rows=_class_rows(head.candidate, champion),
+            rows=_rows(head, champion),
+            class_rows=_class_rows(head, champion),
             component_rows=_component_rows(head, base),
         ),
+        [
+            Picture(f"worst-{place}.jpg", f"{escape(one.id)}: mean IoU {_number(one.mean_iou)}", one.picture)
+            for place, one in enumerate(head.worst, start=1)
+            if one.picture.is_file()
+        ],
     )
 
 
@@ -145,18 +181,28 @@ def _title(head: Summary, champion: Scores | None) -> str:
     return f"{title}, {mean_iou - champion.mean_iou:+.3f} against the champion"
 
 
-def _rows(candidate: Scores | None, champion: Scores | None) -> list[Row]:
-    ours, theirs = candidate or Scores(), champion or Scores()
+def _rows(head: Summary, champion: Scores | None) -> list[Row]:
+    ours, theirs = head.candidate or Scores(), champion or Scores()
     names = [name for name in _NAMES if name in ours.overall]
     names += sorted(name for name in ours.overall if name not in _NAMES)
+    sure = {"mean_iou": (head.intervals.mean_iou, head.intervals.difference)}
     return [
-        Row(_NAMES.get(name, name.replace("_", " ")), ours.overall[name], theirs.overall.get(name)) for name in names
+        Row(
+            _NAMES.get(name, name.replace("_", " ")),
+            ours.overall[name],
+            theirs.overall.get(name),
+            *sure.get(name, (None, None)),
+        )
+        for name in names
     ]
 
 
-def _class_rows(candidate: Scores | None, champion: Scores | None) -> list[Row]:
-    ours, theirs = candidate or Scores(), champion or Scores()
-    return [Row(name, iou, theirs.class_iou.get(name)) for name, iou in ours.class_iou.items()]
+def _class_rows(head: Summary, champion: Scores | None) -> list[Row]:
+    ours, theirs = head.candidate or Scores(), champion or Scores()
+    return [
+        Row(name, iou, theirs.class_iou.get(name), head.intervals.class_iou.get(name))
+        for name, iou in ours.class_iou.items()
+    ]
 
 
 def _component_rows(head: Summary, base: Summary | None) -> list[tuple[str, float | None, float | None]]:
@@ -180,6 +226,7 @@ def _render(template: str, **values: object) -> str:
         "code": _code,
         "number": _number,
         "signed": _signed,
+        "interval": _interval,
         "seconds": _seconds,
     }
     return environment.get_template(template).render(values)
@@ -201,6 +248,10 @@ def _number(value: float | None) -> str:
 
 def _signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}"
+
+
+def _interval(interval: Interval | None, form: str = "{:.3f}") -> str:
+    return "" if interval is None else f" ({form.format(interval.low)} … {form.format(interval.high)})"
 
 
 def _seconds(value: float | None) -> str:
