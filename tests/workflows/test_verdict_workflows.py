@@ -83,11 +83,13 @@ def test_from_the_comment_to_the_training_to_the_comment(forge, github, pull_req
     assert (dispatch["workflow"], dispatch["ref"]) == ("train.yml", "better-model")
     assert github.reactions == [(41, "rocket")]
 
+    github.pulls[7]["sha"] = "f" * 40  # Somebody pushes while the training starts.
     trained = forge.run("workflow_dispatch", "train.yml", {"inputs": dispatch["inputs"]})
     assert trained.succeeded, trained.output
     assert "Train/On Vertex AI" not in trained.jobs
     assert "### ✅ Blessed: mean IoU 0.650, +0.050 against the champion" in github.comments[0]["body"]
-    assert github.checks[0]["conclusion"] == "success"
+    [check] = github.checks
+    assert (check["conclusion"], check["head_sha"]) == ("success", forge.git("rev-parse", "better-model"))
 
 
 @pytest.mark.parametrize("body", ["looks good", "I would /retrain this"])
