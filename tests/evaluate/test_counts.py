@@ -10,7 +10,7 @@ from segpipe.evaluate import boundary, calibration
 from segpipe.evaluate.counts import evaluation_outputs
 
 SIZE = 32
-RUNS = pytest.mark.parametrize("run", [lambda f: f, tf.function], ids=["eager", "graph"])
+RUNS = pytest.mark.parametrize("count", [evaluation_outputs, tf.function(evaluation_outputs)], ids=["eager", "graph"])
 
 
 def _batch(pictures, num_classes, size=SIZE, seed=0, ignored=0.2):
@@ -25,9 +25,9 @@ def _batch(pictures, num_classes, size=SIZE, seed=0, ignored=0.2):
 
 @RUNS
 @pytest.mark.parametrize("num_classes", [1, 2, 3, 150])
-def test_confusion_of_each_picture_agrees_with_scikit_learn(run, num_classes):
+def test_confusion_of_each_picture_agrees_with_scikit_learn(count, num_classes):
     truth, logits = _batch(3, num_classes)
-    confusion = run(evaluation_outputs)(tf.constant(truth), tf.constant(logits))["confusion"]
+    confusion = count(tf.constant(truth), tf.constant(logits))["confusion"]
     assert confusion.dtype == tf.int64
     assert confusion.shape == (3, num_classes**2)
     for counts, t, p in zip(confusion.numpy(), truth, logits.argmax(-1), strict=True):
@@ -50,11 +50,28 @@ def _boundary_by_scipy(truth, prediction, num_classes, tolerance):
     return counts
 
 
+@st.composite
+def cases(draw):
+    """Truth and logits of two small pictures: blobs, specks or one class alone, a part of them ignored."""
+    num_classes = draw(st.sampled_from([1, 2, 3, 7, 19, 150]))
+    ignored = draw(st.sampled_from([0.0, 0.2, 0.6, 1.0]))
+    truth, logits = _batch(2, num_classes, seed=draw(st.integers(0, 999)), ignored=ignored)
+    match draw(st.sampled_from(["blobs", "specks", "one class in truth", "one class predicted"])):
+        case "specks":
+            logits = logits[:, :, ::-1] * 0.3
+        case "one class in truth":
+            truth = np.where(truth == 255, 255, num_classes - 1)
+        case "one class predicted":
+            logits[..., 0] += 100
+    return num_classes, truth, logits
+
+
 @RUNS
-@pytest.mark.parametrize(("num_classes", "ignored"), [(1, 0.0), (2, 0.0), (3, 0.2), (7, 0.6), (19, 1.0)])
-def test_boundary_counts_agree_with_erosion_by_scipy(run, num_classes, ignored):
-    truth, logits = _batch(3, num_classes, seed=num_classes, ignored=ignored)
-    counts = run(evaluation_outputs)(tf.constant(truth), tf.constant(logits))["boundary"].numpy()
+@given(case=cases())
+@settings(max_examples=25, deadline=None)
+def test_boundary_counts_agree_with_erosion_by_scipy(count, case):
+    num_classes, truth, logits = case
+    counts = count(tf.constant(truth), tf.constant(logits))["boundary"].numpy()
     for row, t, p in zip(counts, truth, logits.argmax(-1), strict=True):
         expected = _boundary_by_scipy(t, p, num_classes, boundary.tolerance_pixels(SIZE))
         np.testing.assert_array_equal(row.reshape(3, num_classes), expected)
@@ -66,11 +83,11 @@ def test_boundary_counts_agree_with_erosion_by_scipy(run, num_classes, ignored):
 
 
 @RUNS
-@given(seed=st.integers(0, 99), num_classes=st.sampled_from([2, 5]), ignored=st.sampled_from([0.0, 0.5, 1.0]))
-@settings(max_examples=15, deadline=None)
-def test_calibration_error_agrees_with_its_definition(run, seed, num_classes, ignored):
-    truth, logits = _batch(2, num_classes, seed=seed, ignored=ignored)
-    counts = run(evaluation_outputs)(tf.constant(truth), tf.constant(logits))["calibration"].numpy().sum(axis=0)
+@given(case=cases())
+@settings(max_examples=25, deadline=None)
+def test_calibration_error_agrees_with_its_definition(count, case):
+    _, truth, logits = case
+    counts = count(tf.constant(truth), tf.constant(logits))["calibration"].numpy().sum(axis=0)
     judged = truth != 255
     probability = special.softmax(logits.astype(np.float64), axis=-1)[judged]
     confidence, right = probability.max(-1), probability.argmax(-1) == truth[judged]

@@ -7,9 +7,10 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from tensorflow_model_analysis import constants
 
-from segpipe.config import Config
+from segpipe.config import Config, Data
 from segpipe.evaluate import examples, slices, table
-from segpipe.pipeline import evaluation, evaluator
+from segpipe.evaluate.calibration import BINS, UNITS
+from segpipe.pipeline import counting, evaluation, evaluator, metrics
 from tests.pipeline import segmenter
 
 CLASSES = segmenter.CLASSES
@@ -103,3 +104,119 @@ def test_a_model_without_a_champion_passes_on_its_floors_alone(split, tmp_path, 
 def test_tfmas_viewer_reads_the_result(split, tmp_path, noisy):
     _evaluate(split[0], tmp_path, _config(), noisy)
     assert tfma.load_eval_result(str(tmp_path)).get_metrics_for_all_slices()
+
+
+def _cases(num_classes, rng):
+    """Confusion, boundary and calibration counts by name: what real test splits hardly ever hold."""
+    dense = rng.integers(0, 50, (num_classes, num_classes))
+    absent, never_true, never_predicted = dense.copy(), dense.copy(), dense.copy()
+    absent[0], absent[:, 0] = 0, 0
+    never_true[-1], never_predicted[:, -1] = 0, 0
+    few = np.zeros_like(dense)
+    few[rng.integers(0, num_classes, 3), rng.integers(0, num_classes, 3)] = rng.integers(1, 9, 3)
+    # Beyond 2**24, where a float32 sum no longer sees one pixel more.
+    huge = dense + np.eye(num_classes, dtype=int) * rng.integers(2**24, 2**40, num_classes)
+    matrices = {
+        "dense": dense,
+        "a class is nowhere": absent,
+        "a class is only predicted": never_true,
+        "a class is never predicted": never_predicted,
+        "few classes": few,
+        "all ignored": np.zeros_like(dense),
+        "huge": huge,
+    }
+    for name, matrix in matrices.items():
+        pixels = matrix.sum()
+        both = rng.integers(0, 1 + np.diagonal(matrix))
+        near = [both, rng.integers(both, 1 + matrix.sum(1)), rng.integers(both, 1 + matrix.sum(0))]
+        in_bins = rng.multinomial(pixels, np.full(BINS, 1 / BINS))
+        right = rng.integers(0, 1 + in_bins)
+        # Mean confidences within the bins, in UNITS for each pixel.
+        confidence = in_bins * rng.integers(np.arange(BINS) * UNITS // BINS, (np.arange(BINS) + 1) * UNITS // BINS)
+        yield (
+            name,
+            {
+                "confusion": matrix.reshape(-1),
+                "boundary": np.concatenate(near),
+                "calibration": np.concatenate([in_bins, right, confidence]),
+            },
+        )
+
+
+def _expected(counts, num_classes):
+    """The metrics by scikit-learn, each cell of the confusion matrix a sample of its weight, and by plain division."""
+    matrix = counts["confusion"].reshape(num_classes, num_classes)
+    truth, prediction = np.nonzero(matrix)
+    weight = matrix[truth, prediction]
+    present = np.union1d(truth, prediction)
+    expected = dict.fromkeys(("mean_iou", "pixel_accuracy", "frequency_weighted_iou"), np.nan)
+    per_class = {name: np.full(num_classes, np.nan) for name in ("class_iou", "dice", "class_boundary_iou")}
+    if len(present):
+        weighted = {"labels": present, "sample_weight": weight, "zero_division": 0}
+        per_class["class_iou"][present] = jaccard_score(truth, prediction, average=None, **weighted)
+        per_class["dice"][present] = f1_score(truth, prediction, average=None, **weighted)
+        expected["mean_iou"] = jaccard_score(truth, prediction, average="macro", **weighted)
+        expected["frequency_weighted_iou"] = jaccard_score(truth, prediction, average="weighted", **weighted)
+        expected["pixel_accuracy"] = accuracy_score(truth, prediction, sample_weight=weight)
+    both, in_truth, in_prediction = counts["boundary"].reshape(3, num_classes).tolist()
+    for class_id, (b, t, p) in enumerate(zip(both, in_truth, in_prediction, strict=True)):
+        if t + p:
+            per_class["class_boundary_iou"][class_id] = b / (t + p - b)
+    boundary_iou = per_class["class_boundary_iou"]
+    expected["mean_boundary_iou"] = np.nan if np.isnan(boundary_iou).all() else np.nanmean(boundary_iou)
+    pixels, right, confidence = counts["calibration"].reshape(3, BINS).tolist()
+    gaps = [n * abs(r / n - c / UNITS / n) for n, r, c in zip(pixels, right, confidence, strict=True) if n]
+    expected["calibration_error"] = sum(gaps) / sum(pixels) if sum(pixels) else np.nan
+    for name, values in per_class.items():
+        expected |= {f"{name}/c{class_id}": value for class_id, value in enumerate(values)}
+    return expected
+
+
+@pytest.mark.parametrize("num_classes", [1, 150])
+def test_odd_counts_pass_through_tfma_exactly(num_classes, tmp_path):
+    rng = np.random.default_rng(num_classes)
+    cases = dict(_cases(num_classes, rng))
+    names = tuple(f"c{class_id}" for class_id in range(num_classes))
+    data = Data(classes=("a", "b")).model_copy(update={"classes": names})  # A run needs two; the metrics take one too.
+    # Each case is a slice of two pictures, so that TFMA adds up too.
+    halves = {name: {output: rng.integers(0, 1 + c) for output, c in counts.items()} for name, counts in cases.items()}
+    pictures = [
+        {
+            "id": f"{name}-{part}",
+            "digest": "",
+            "attributes": {"case": name},
+            "counts": {constants.CANDIDATE_KEY: counts},
+        }
+        for name in cases
+        for part, counts in enumerate(
+            (halves[name], {output: counts - halves[name][output] for output, counts in cases[name].items()})
+        )
+    ]
+    told = tfma.utils.update_eval_config_with_defaults(
+        metrics.eval_config(Config(name="t", data=data), ["case"]), has_baseline=False, rubber_stamp=True
+    )
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        counting.write_metrics(pipeline | beam.Create(pictures), told, {constants.CANDIDATE_KEY: ""}, str(tmp_path))
+
+    whole = {output: sum(counts[output] for counts in cases.values()) for output in cases["dense"]}
+    expected = {(): _expected(whole, num_classes)} | {
+        ("case", name): _expected(counts, num_classes) for name, counts in cases.items()
+    }
+    rows = {
+        tuple(part for key in row.slice_key.single_slice_keys for part in (key.column, key.bytes_value.decode())): row
+        for row in tfma.load_metrics(str(tmp_path))
+    }
+    assert set(rows) == set(expected)
+    for key, row in rows.items():
+        measured = {
+            m.key.name: m.value.double_value.value
+            for m in row.metric_keys_and_values
+            if m.value.WhichOneof("type") == "double_value"
+        }
+        assert {name: measured[name] for name in expected[key]} == pytest.approx(expected[key], rel=1e-12, nan_ok=True)
+        sums = {
+            m.key.name: list(m.value.array_value.int64_values)
+            for m in row.metric_keys_and_values
+            if m.key.name in whole
+        }
+        assert sums == {output: c.tolist() for output, c in (cases[key[1]] if key else whole).items()}
