@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import segpipe.pipeline  # noqa: F401 (serves a module that TFDV imports and tfx-bsl has dropped)
 from segpipe.ingest import feature_schema
 from tests import shapes
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)

@@ -22,7 +22,7 @@ _FLOAT_DOMAINS = {
     schema.SATURATION: (0.0, 1.0),
     schema.SHARPNESS: (0.0, 8.0),
 }
-_TYPES = {
+TYPES = {
     schema.IMAGE: schema_pb2.BYTES,
     schema.MASK: schema_pb2.BYTES,
     schema.ID: schema_pb2.BYTES,
@@ -47,7 +47,7 @@ def build(classes: Iterable[str], slices: Iterable[str] = ()) -> schema_pb2.Sche
     names = list(classes)
     built = schema_pb2.Schema()
     built.string_domain.add(name=CLASS_DOMAIN, value=names)
-    for name, kind in _TYPES.items():
+    for name, kind in TYPES.items():
         feature = built.feature.add(name=name, type=kind)
         feature.presence.min_fraction = 1.0
         feature.shape.SetInParent()  # One value, no dimensions.
@@ -92,7 +92,7 @@ def check(config: Config) -> None:
     path = config.resolve(config.data.schema_file)
     found = read(path)
     by_name = {feature.name: feature for feature in found.feature}
-    for name, kind in _TYPES.items():
+    for name, kind in TYPES.items():
         if name not in by_name:
             raise DataError(f"{path} has no feature {name!r}; every Example has it. `segpipe init` writes it.")
         if by_name[name].type != kind:

@@ -5,14 +5,14 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx import types
 from tfx.components.example_validator import executor
-from tfx.components.example_validator.component import ExampleValidator
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto.orchestration import execution_result_pb2
-from tfx.types import artifact_utils, standard_component_specs
+from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 
 from segpipe.errors import DataError
 from segpipe.pipeline.anomalies import sentences
-from segpipe.pipeline.statistics import OBSERVED_FEATURES
+from segpipe.pipeline.digest import code_digest
+from segpipe.pipeline.statistics_gen import OBSERVED_FEATURES
 
 
 class BlockingExecutor(executor.Executor):
@@ -45,7 +45,24 @@ class BlockingExecutor(executor.Executor):
         return super()._Validate({**inputs, standard_component_specs.SCHEMA_KEY: observed}, outputs)
 
 
-class BlockingExampleValidator(ExampleValidator):
-    """ExampleValidator whose anomalies stop the run."""
+class _Spec(standard_component_specs.ExampleValidatorSpec):
+    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
+        **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
 
+
+class BlockingExampleValidator(base_component.BaseComponent):
+    """TFX's ExampleValidator, but its anomalies stop the run."""
+
+    SPEC_CLASS = _Spec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(BlockingExecutor)
+
+    def __init__(self, statistics: types.BaseChannel, schema: types.BaseChannel) -> None:
+        spec = _Spec(
+            statistics=statistics,
+            schema=schema,
+            code_digest=code_digest(__name__),
+            anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+        )
+        super().__init__(spec=spec)

@@ -5,7 +5,6 @@ HFPusher.
 """
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base import base_node
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -18,7 +17,7 @@ from segpipe.pipeline import digest
 from segpipe.pipeline.evaluator import Evaluator
 from segpipe.pipeline.example_gen import picture_example_gen
 from segpipe.pipeline.example_validator import BlockingExampleValidator
-from segpipe.pipeline.statistics import stats_options
+from segpipe.pipeline.statistics_gen import StatisticsGen
 from segpipe.pipeline.targets import Target
 
 PREPROCESSING_MODULE = "segpipe.pipeline.preprocessing"
@@ -51,7 +50,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     example_gen = picture_example_gen(config).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 
-    statistics_gen = StatisticsGen(examples=examples, stats_options=stats_options())
+    statistics_gen = StatisticsGen(examples=examples)
     schema_gen = ImportSchemaGen(schema_file=config.locate(config.data.schema_file))
     validator = BlockingExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
