@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from grpc import StatusCode
 
-from segpipe.errors import ConfigError, UserError
+from segpipe.errors import ConfigError, RunError, UserError
 from segpipe.publish import access_token
 from segpipe.publish.hub import HuggingFace
+from segpipe.publish.retry import Retry
 from tests.publish.plans import plan
-from tests.servers.hub import LoopbackHub
+from tests.servers.hub import Fault, LoopbackHub
 from tests.servers.secret_manager import LoopbackSecretManager
 
 HUB = "https://huggingface.co"
@@ -46,8 +48,16 @@ def test_the_latest_version_of_a_secret_is_read():
         assert read(f"secret:{name}/versions/3", secret_client=google.client()) == "hf_old"
 
 
-def test_a_refused_secret_says_which_role_is_missing():
-    with LoopbackSecretManager({}) as google, pytest.raises(UserError, match=r"roles/secretmanager\.secretAccessor"):
+@pytest.mark.parametrize(
+    ("refusal", "kind", "sentence"),
+    [
+        (StatusCode.PERMISSION_DENIED, UserError, r"grant roles/secretmanager\.secretAccessor on it"),
+        (StatusCode.NOT_FOUND, UserError, "has no projects/p/secrets/hf-write/versions/latest; create it"),
+        (StatusCode.UNAUTHENTICATED, RunError, r"gave no .*/latest \(Unauthenticated\); run the command again"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_says_what_to_do(refusal: StatusCode, kind: type, sentence: str):
+    with LoopbackSecretManager({}, refusal) as google, pytest.raises(kind, match=sentence):
         read("secret:projects/p/secrets/hf-write", secret_client=google.client())
 
 
@@ -86,8 +96,15 @@ def test_a_ci_job_publishes_without_any_stored_token(loopback: LoopbackHub, clie
 
 
 def test_a_job_that_is_not_trusted_is_told_so(loopback: LoopbackHub, github: list[str]):
-    with pytest.raises(UserError, match=r"no trusted publisher for other/repo that matches this job \(403\)"):
+    with pytest.raises(UserError, match=r"no trusted publisher for other/repo that matches this job \(400\)"):
         access_token.read("oidc", "other/repo", loopback.endpoint)
+
+
+@pytest.mark.parametrize("fault", [Fault(503), Fault(0)], ids=str)
+def test_a_failing_exchange_is_tried_again(loopback: LoopbackHub, github: list[str], fault: Fault):
+    loopback.faults = lambda n, method, path: fault if n == 0 else None
+    HuggingFace(loopback.endpoint, token="oidc", retry=Retry(first_wait_s=0.01)).publish(plan())
+    assert loopback.requests[:2] == ["POST /oauth/token"] * 2
 
 
 def test_oidc_outside_ci_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ from huggingface_hub import HfApi
 from segpipe.errors import RunError, UserError
 from segpipe.publish.files import File
 from segpipe.publish.hub import HuggingFace
+from segpipe.publish.retry import Retry
 from segpipe.publish.space.plan import SpacePlan
 from tests.publish.plans import CARD, TOKEN, plan
 from tests.servers.hub import Fault, LoopbackHub
@@ -178,18 +179,24 @@ def test_a_hub_that_hangs_up_every_time_is_reported(loopback: LoopbackHub, clien
         client.publish(plan())
 
 
-def test_waits_as_long_as_the_hub_asks(loopback: LoopbackHub, client: HuggingFace):
+@pytest.mark.parametrize(
+    ("headers", "longest_s", "waited_s"),
+    [
+        ({"Retry-After": "1"}, 300, 1),
+        ({"RateLimit": '"api";r=0;t=0'}, 300, 1),
+        ({"Retry-After": "3600"}, 0.5, 0.5),
+    ],
+)
+def test_waits_as_long_as_the_hub_asks(loopback: LoopbackHub, headers: dict, longest_s: float, waited_s: float):
     asked = []
 
     def busy_once(number: int, method: str, path: str) -> Fault | None:
-        if path == "/api/repos/create" and not asked:
-            asked.append(time.monotonic())
-            return Fault(429, headers={"Retry-After": "1"})
-        return None
+        asked.append(time.monotonic())
+        return Fault(429, headers=headers) if number == 0 else None
 
     loopback.faults = busy_once
-    client.publish(plan(space=None))
-    assert time.monotonic() - asked[0] >= 1
+    HuggingFace(loopback.endpoint, retry=Retry(first_wait_s=0.01, longest_asked_s=longest_s)).publish(plan(space=None))
+    assert waited_s <= asked[1] - asked[0] < waited_s + 0.9
 
 
 def test_an_unknown_token_is_refused_before_anything_is_made(loopback, client, monkeypatch: pytest.MonkeyPatch):

@@ -269,7 +269,7 @@ class LoopbackHub:
         """The OIDC exchange: an identity `job-of-NAMESPACE/REPO` gets a short-lived token for that namespace."""
         wanted = request.json()
         if wanted["subject_token"] != f"job-of-{wanted['resource'].removeprefix('spaces/')}":
-            raise RefusedError(403, "no trusted publisher of this repository matches the identity token")
+            raise RefusedError(400, "invalid_grant")  # As the Hub answers: no trusted publisher matches.
         token = f"hf_jwt_{wanted['resource']}"
         self.tokens[token] = {wanted["resource"].removeprefix("spaces/").split("/")[0]}
         return _json({"access_token": token, "token_type": "bearer", "expires_in": 3600})

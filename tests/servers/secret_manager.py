@@ -11,10 +11,10 @@ METHOD = "/google.cloud.secretmanager.v1.SecretManagerService/AccessSecretVersio
 
 
 class LoopbackSecretManager(grpc.GenericRpcHandler):
-    """A context manager; `secrets` maps "projects/P/secrets/S/versions/V" to bytes."""
+    """A context manager; `secrets` maps "projects/P/secrets/S/versions/V" to bytes, `refusal` is for any other name."""
 
-    def __init__(self, secrets: dict[str, bytes]) -> None:
-        self.secrets = secrets
+    def __init__(self, secrets: dict[str, bytes], refusal: grpc.StatusCode = grpc.StatusCode.PERMISSION_DENIED) -> None:
+        self.secrets, self.refusal = secrets, refusal
         self._server = grpc.server(futures.ThreadPoolExecutor(1))
         self._server.add_generic_rpc_handlers([self])
         self._port = self._server.add_insecure_port("127.0.0.1:0")
@@ -43,5 +43,5 @@ class LoopbackSecretManager(grpc.GenericRpcHandler):
         self, request: AccessSecretVersionRequest, context: grpc.ServicerContext
     ) -> AccessSecretVersionResponse:
         if request.name not in self.secrets:
-            context.abort(grpc.StatusCode.PERMISSION_DENIED, "denied")
+            context.abort(self.refusal, "denied")
         return AccessSecretVersionResponse(name=request.name, payload={"data": self.secrets[request.name]})

@@ -5,15 +5,17 @@ secret:projects/P/…    a secret of Google Secret Manager, its latest version u
 oidc                   a CI job's identity, exchanged at the Hub for a token of an hour that writes to one repository
 """
 
-import json
 import os
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import Any
 
+import httpx2
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session, hf_raise_for_status
+
 from segpipe.config import check_token_name
-from segpipe.errors import ConfigError, UserError
+from segpipe.errors import ConfigError, RunError, UserError
+from segpipe.publish.retry import PASSING
 
 TIMEOUT_S = 30
 
@@ -30,6 +32,8 @@ def read(name: str, resource: str, endpoint: str, secret_client: Any = None) -> 
     Raises:
       ConfigError: `name` is none of the three forms, or there is no such variable.
       UserError: the secret or the identity is refused.
+      RunError: Google Secret Manager does not answer, although its client tried again.
+      HfHubHTTPError, httpx2.TransportError: GitHub or the Hub fails in a way that may pass: `Retry` is for these.
     """
     try:
         check_token_name(name)
@@ -49,17 +53,23 @@ def _variable(key: str) -> str:
 
 
 def _secret(key: str, client: Any) -> str:
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
 
     path = key if "/versions/" in key else f"{key}/versions/latest"
     try:
         client = _secret_client() if client is None else client
         payload = client.access_secret_version(name=path, timeout=TIMEOUT_S).payload
-    except GoogleAPICallError as error:
+    except exceptions.PermissionDenied:
         raise UserError(
-            f"Google Secret Manager refused {path} ({error.code}); "
-            "grant roles/secretmanager.secretAccessor on it to the account that runs this step."
+            f"Google Secret Manager refused {path}; grant roles/secretmanager.secretAccessor on it to the account that "
+            "runs this step."
+        ) from None
+    except exceptions.NotFound:
+        raise UserError(f"Google Secret Manager has no {path}; create it, or name another.") from None
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        raise RunError(
+            f"Google Secret Manager gave no {path} ({type(error).__name__}); run the command again."
         ) from None
     except GoogleAuthError as error:
         raise UserError(f"reading {path} needs Google credentials: {str(error).splitlines()[0]}") from None
@@ -84,10 +94,9 @@ def _identity(audience: str) -> str:
     if not url or not bearer:
         raise ConfigError("oidc needs a GitHub Actions job with `permissions: id-token: write`; this is none.")
     query = urllib.parse.urlencode({"audience": audience})
-    request = urllib.request.Request(  # noqa: S310
-        f"{url}{'&' if '?' in url else '?'}{query}", headers={"Authorization": f"Bearer {bearer}"}
-    )
-    return _fetch(request, "GitHub did not sign this job's identity")["value"]
+    address = f"{url}{'&' if '?' in url else '?'}{query}"  # httpx's own `params` would replace GitHub's.
+    response = get_session().get(address, headers={"Authorization": f"Bearer {bearer}"}, timeout=TIMEOUT_S)
+    return _content(response, "GitHub did not sign this job's identity")["value"]
 
 
 def _exchange(identity: str, resource: str, endpoint: str) -> str:
@@ -98,17 +107,15 @@ def _exchange(identity: str, resource: str, endpoint: str) -> str:
         "subject_token": identity,
         "resource": resource,
     }
-    request = urllib.request.Request(  # noqa: S310
-        f"{endpoint}/oauth/token", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    return _fetch(request, f"the Hub has no trusted publisher for {resource} that matches this job")["access_token"]
+    response = get_session().post(f"{endpoint}/oauth/token", json=body, timeout=TIMEOUT_S)
+    return _content(response, f"the Hub has no trusted publisher for {resource} that matches this job")["access_token"]
 
 
-def _fetch(request: urllib.request.Request, refusal: str) -> dict[str, str]:
+def _content(response: httpx2.Response, refusal: str) -> dict[str, str]:
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        raise UserError(f"{refusal} ({error.code}).") from None
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise UserError(f"{refusal}: {error}.") from None
+        hf_raise_for_status(response)
+    except HfHubHTTPError as error:
+        if response.status_code in PASSING:
+            raise
+        raise UserError(f"{refusal} ({response.status_code}).") from error
+    return response.json()

@@ -74,7 +74,7 @@ class _Repository:
     def __init__(self, hub: HuggingFace, repo_id: str, kind: str) -> None:
         self._hub, self.repo_id, self.kind = hub, repo_id, kind
         resource = repo_id if kind == "model" else f"spaces/{repo_id}"
-        token = access_token.read(hub.token, resource, hub.endpoint)
+        token = self.do(lambda: access_token.read(hub.token, resource, hub.endpoint))
         self.api = HfApi(endpoint=hub.endpoint, token=token, library_name="segpipe")
 
     def do(self, step: Callable[[], Result]) -> Result:

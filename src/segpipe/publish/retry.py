@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import parse_ratelimit_headers
 
 from segpipe.errors import RunError, SegpipeError, UserError
 
@@ -22,11 +23,18 @@ PASSING = frozenset({408, 409, 412, 423, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Retry:
-    """How often and how patiently: `first_wait_s` doubles up to `longest_wait_s`; the Hub's Retry-After goes before."""
+    """How often and how patiently.
+
+    Attributes:
+      attempts: in all.
+      first_wait_s: after the first try; doubles with each.
+      longest_asked_s: where the Hub says when to come back, that goes before, up to this. It counts an account's
+        requests in windows of five minutes: https://huggingface.co/docs/hub/rate-limits.
+    """
 
     attempts: int = 5
     first_wait_s: float = 1.0
-    longest_wait_s: float = 60.0
+    longest_asked_s: float = 301.0
 
     def run(self, step: Callable[[], Result], repo_id: str, token_name: str) -> Result:
         """The result of `step`.
@@ -47,7 +55,8 @@ class Retry:
                     raise
                 if attempt == self.attempts or not _passes(cause):
                     raise _explained(cause, repo_id, token_name, attempt) from error
-                time.sleep(min(_asked_wait_s(cause, wait_s), self.longest_wait_s))
+                asked_s = _asked_wait_s(cause)
+                time.sleep(wait_s if asked_s is None else min(asked_s, self.longest_asked_s))
                 wait_s *= 2
         raise ValueError(f"attempts must be at least 1, got {self.attempts}.")
 
@@ -63,9 +72,15 @@ def _passes(error: HfHubHTTPError | httpx2.TransportError) -> bool:
     return not isinstance(error, HfHubHTTPError) or error.response.status_code in PASSING
 
 
-def _asked_wait_s(error: HfHubHTTPError | httpx2.TransportError, otherwise: float) -> float:
-    asked = error.response.headers.get("Retry-After", "") if isinstance(error, HfHubHTTPError) else ""
-    return float(asked) if asked.isdigit() else otherwise
+def _asked_wait_s(error: HfHubHTTPError | httpx2.TransportError) -> float | None:
+    """How long the Hub asks to wait, by its RateLimit or Retry-After header."""
+    if not isinstance(error, HfHubHTTPError):
+        return None
+    limit = parse_ratelimit_headers(error.response.headers)
+    if limit is not None and limit.remaining == 0:
+        return limit.reset_in_seconds + 1  # The Hub rounds down.
+    asked = error.response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else None
 
 
 def _explained(
