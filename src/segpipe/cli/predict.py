@@ -1,4 +1,4 @@
-"""`segpipe predict MODEL_DIR IMAGE…`: a mask and an overlay for each picture."""
+"""`segpipe predict RUN|MODEL_DIR IMAGE…`: a mask and an overlay for each picture."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,7 @@ from segpipe.errors import UserError
 
 
 def predict(
-    model_dir: Annotated[
-        Path, typer.Argument(help="A run's folder, such as runs/demo, or a SavedModel.", metavar="MODEL_DIR")
-    ],
+    model_dir: Annotated[Path, typer.Argument(help="A run, its folder or a SavedModel.", metavar="RUN|MODEL_DIR")],
     images: Annotated[list[str], typer.Argument(help="Files, folders or patterns.", metavar="IMAGE…")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where masks and overlays go.")] = Path(
         "predictions"

@@ -32,7 +32,7 @@ class Predictor:
         """Loads a SavedModel.
 
         Args:
-          model_dir: a SavedModel, TFX's model folder, a folder of numbered versions (the newest is taken), or a run.
+          model_dir: see `saved_model_folder`.
 
         Raises:
           UserError: there is no model, or none that segpipe exported.
@@ -75,16 +75,21 @@ def enlarge(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
     return mask[rows[:, None], columns]
 
 
-def saved_model_folder(place: Path) -> Path:
+def saved_model_folder(place: Path, runs: Path = Path("runs")) -> Path:
     """Finds the SavedModel: `place` itself, `Format-Serving` in it, its newest version, or that of its `serving`.
+
+    Args:
+      place: a folder, or the name of a run.
+      runs: where runs are looked up by name.
 
     Raises:
       UserError: there is none.
     """
-    for folder in (place, place / "Format-Serving", *_versions(place), *_versions(place / "serving")):
-        if (folder / "saved_model.pb").is_file():
-            return folder
-    raise UserError(f"no model in {place}; give a run's folder, such as runs/demo, or a SavedModel.")
+    for base in (place, runs / place):
+        for folder in (base, base / "Format-Serving", *_versions(base), *_versions(base / "serving")):
+            if (folder / "saved_model.pb").is_file():
+                return folder
+    raise UserError(f"no model in {place}; give a run, such as demo or runs/demo, or a SavedModel.")
 
 
 def _versions(folder: Path) -> list[Path]:
