@@ -1,6 +1,7 @@
 """TensorFlow Serving's contract, asked by `requests` as its own example client does, and by Vertex AI's client."""
 
 import base64
+import gzip
 import json
 import struct
 import zlib
@@ -144,6 +145,26 @@ def test_what_is_not_json_or_too_large_or_elsewhere_gets_a_sentence(address):
     assert predict(address, {}, "/v1/models/strongest/versions/9:predict").status_code == 404
     assert predict(address, {}, "/v1/models/strongest/versions/x:predict").status_code == 400
     assert requests.get(f"{address}/nothing", timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_request_is_inflated(address, encoding, pack):
+    url, headers = f"{address}/v1/models/strongest:predict", {"Content-Encoding": encoding}
+    body = json.dumps({"instances": [b64(picture(GREEN))]}).encode()
+    answer = requests.post(url, data=pack(body), headers=headers, timeout=30)
+    assert answer.json()["predictions"][0]["class_fraction"] == [0, 1, 0]
+    bomb = requests.post(url, data=pack(b" " * 50_000_000), headers=headers, timeout=30)
+    assert (bomb.status_code, "1 MB" in bomb.json()["error"]) == (413, True)
+    for torn in (b"no such thing", pack(body)[:-9]):
+        answer = requests.post(url, data=torn, headers=headers, timeout=30)
+        assert (answer.status_code, "what content-encoding says" in answer.json()["error"]) == (400, True)
+
+
+def test_another_encoding_is_turned_away(address):
+    answer = requests.post(
+        f"{address}/v1/models/strongest:predict", data=b"x", headers={"Content-Encoding": "br"}, timeout=30
+    )
+    assert (answer.status_code, "send gzip" in answer.json()["error"]) == (415, True)
 
 
 def test_one_damaged_picture_does_not_spoil_another_request_of_the_same_batch(address):

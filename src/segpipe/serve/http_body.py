@@ -1,22 +1,25 @@
 """An HTTP request in, its body within the limit out; JSON in and out by orjson, arrays as they are."""
 
+import zlib
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from segpipe.serve.http_errors import TOO_LARGE, RequestError
+from segpipe.serve.http_errors import TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RequestError
 
 _DRAINED = 10
 """So many times the limit is read and thrown away: a client that still sends would see a broken pipe, not the 413."""
 
+_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
+
 
 async def read_body(request: Request, max_body_mb: float) -> bytes:
-    """The whole body.
+    """The whole body, inflated where it comes as gzip or deflate.
 
     Raises:
-      RequestError: 413 where it is larger than the limit.
+      RequestError: 413 where it is larger than the limit, 415 where it comes in another encoding.
     """
     limit = int(max_body_mb * 1e6)
     chunks, size = [], 0
@@ -27,10 +30,35 @@ async def read_body(request: Request, max_body_mb: float) -> bytes:
         elif size > _DRAINED * limit:
             break
     if size > limit:
-        raise RequestError(
-            f"the request is larger than this server's {max_body_mb:g} MB; send fewer or smaller pictures.", TOO_LARGE
-        )
-    return b"".join(chunks)
+        raise _too_large(max_body_mb)
+    body = b"".join(chunks)
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return body
+    if encoding not in ("gzip", "deflate"):
+        raise RequestError(f"content-encoding is {encoding!r}; send gzip, deflate or none.", UNSUPPORTED_MEDIA_TYPE)
+    inflated = _inflate(body, limit)
+    if len(inflated) > limit:
+        raise _too_large(max_body_mb)
+    return inflated
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
+    """The content, or a little more than `limit` of it: a bomb is not blown up."""
+    inflating = zlib.decompressobj(_ZLIB_OR_GZIP)
+    try:
+        content = inflating.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestError(f"the body is not what content-encoding says: {error}.") from None
+    if not inflating.eof and len(content) <= limit:
+        raise RequestError("the body is not what content-encoding says: it ends early.")
+    return content
+
+
+def _too_large(max_body_mb: float) -> RequestError:
+    return RequestError(
+        f"the request is larger than this server's {max_body_mb:g} MB; send fewer or smaller pictures.", TOO_LARGE
+    )
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
