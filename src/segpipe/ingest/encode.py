@@ -1,12 +1,13 @@
 """A record in, a serialized Example out: the one function that `prepare` and the pipeline's ExampleGen both call."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from segpipe import schema
-from segpipe.config import Config
+from segpipe.config import Config, Data
 from segpipe.ingest import example, files, masks, picture
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import assign
@@ -29,7 +30,7 @@ def encode(record: Record, config: Config) -> Encoded:
     image, image_name = _content(record.image, record.id, "image")
     mask, mask_name = _content(record.mask, record.id, "mask")
     checked = picture.check(
-        image, mask, masks.Meaning.of(config.data, record.ignored), config.source.max_megapixels, image_name, mask_name
+        image, mask, _meaning(config.data, record.ignored), config.source.max_megapixels, image_name, mask_name
     )
     features: dict[str, example.Value] = {
         schema.IMAGE: checked.image,
@@ -43,6 +44,12 @@ def encode(record: Record, config: Config) -> Encoded:
     for name, value in record.slices:
         features[schema.SLICE_PREFIX + name] = value.encode()
     return Encoded(assign(record, config.split), example.encode(features))
+
+
+@cache
+def _meaning(data: Data, ignored: tuple[int, ...]) -> masks.Meaning:
+    """The same for every picture, with the tables that it looks values up in."""
+    return masks.Meaning.of(data, ignored)
 
 
 def _content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple[Any, str]:

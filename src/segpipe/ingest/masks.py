@@ -5,6 +5,7 @@ Values are looked up, never interpolated or scaled, so no class can appear betwe
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -78,15 +79,14 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
     if meaning.class_colors and mask.mode not in ("L", "1") and not mask.mode.startswith("I"):
         return _from_colors(mask, meaning)
     plain = stored_values(mask)
-    histogram = plain.histogram()
-    found = {value: count for value, count in enumerate(histogram) if count}
+    found: dict[Any, int] = {value: count for count, value in plain.getcolors(256) or ()}
     if unknown := sorted(set(found) - meaning.known):
         share = sum(found[value] for value in unknown) / (mask.width * mask.height)
         raise ValueError(_unknown_values(unknown, share, meaning, mask.format))
     identity = all(meaning.table[value] == value for value in found)
     return ClassIds(
         image=plain if identity else plain.point(meaning.table),
-        counts=tuple(histogram[value] for value in meaning.class_values),
+        counts=tuple(found.get(value, 0) for value in meaning.class_values),
         as_stored=identity and mask.mode == "L" and "transparency" not in mask.info,
     )
 

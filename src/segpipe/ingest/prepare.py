@@ -1,13 +1,9 @@
 """A config in, a folder of sharded TFRecord out that appears whole or not at all, written by all cores."""
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,8 +12,9 @@ from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import check_unchanged, source_digest
+from segpipe.ingest.pool import write_parts
 from segpipe.ingest.record import Part
-from segpipe.ingest.shards import Account, write_part
+from segpipe.ingest.shards import Account, Layout
 from segpipe.ingest.splits import check_counts
 from segpipe.ingest.wording import first_five
 
@@ -25,6 +22,8 @@ MANIFEST = "prepared.json"
 """Written last: a folder that has it is complete."""
 
 QUARANTINE = "quarantined.json"
+
+_SHARD = "{split}-{index:05d}-of-{number:05d}.tfrecord"
 
 _OURS = re.compile(rf"({'|'.join(schema.SPLITS)})-\d{{5}}-of-\d{{5}}\.tfrecord|{MANIFEST}|{QUARANTINE}")
 
@@ -87,9 +86,10 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
 
 def _write(parts: list[Part], config: Config, folder: str, workers: int) -> tuple[Account, list[str]]:
     total, account, shards = _total(parts), Account(), []
-    for index, one in enumerate(_accounts(parts, config, folder, workers)):
+    layout = Layout(dict.fromkeys(schema.SPLITS, folder), _SHARD, len(parts))
+    for index, one in write_parts(list(enumerate(parts)), config, layout, workers):
         account.add(one)
-        shards += [_shard_name(split, index, len(parts)) for split in schema.SPLITS if one.counts.get(split)]
+        shards += [layout.file(split, index) for split in schema.SPLITS if one.counts.get(split)]
         progress.report("pictures", account.read, total, quarantined=len(account.bad))
     return account, sorted(shards)
 
@@ -97,35 +97,6 @@ def _write(parts: list[Part], config: Config, folder: str, workers: int) -> tupl
 def _total(parts: list[Part]) -> int | None:
     sizes = [part.size for part in parts]
     return None if None in sizes else sum(size or 0 for size in sizes)
-
-
-def _accounts(parts: list[Part], config: Config, folder: str, workers: int) -> Iterator[Account]:
-    """The account of each part, in order; two parts per worker are under way or waiting at a time."""
-    if workers == 1 or len(parts) == 1:
-        for index in range(len(parts)):
-            yield _write_one(parts[index], config, folder, index, len(parts))
-        return
-    # Spawned, since a forked child of a process that runs TensorFlow may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context) as pool:
-        waiting: deque[Future[Account]] = deque()
-        try:
-            for index, part in enumerate(parts):
-                waiting.append(pool.submit(_write_one, part, config, folder, index, len(parts)))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _write_one(part: Part, config: Config, folder: str, index: int, number: int) -> Account:
-    return write_part(part, config, lambda split: files.join(folder, _shard_name(split, index, number)))
-
-
-def _shard_name(split: str, index: int, number: int) -> str:
-    return f"{split}-{index:05d}-of-{number:05d}.tfrecord"
 
 
 def _finished(out: str, digest: str) -> Prepared | None:

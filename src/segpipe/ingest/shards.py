@@ -1,13 +1,13 @@
 """A part in, one TFRecord file per split out, and an account of it: what a worker of any kind does.
 
-The process pool of `prepare` and the Beam workers of ExampleGen both call `write_part`. Its file names and contents
+`prepare` and the Beam workers of ExampleGen both call `write_part`, in one process or many. Its file names and contents
 depend on nothing but the part, so a part that is done twice leaves the same files.
 """
 
 import gzip
 import io
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -92,16 +92,39 @@ class Account:
             )
 
 
-def write_part(
-    part: Part, config: Config, path_of_split: Callable[[str], str], compress: bool = False, threads: int = 1
-) -> Account:
+@dataclass(frozen=True)
+class Layout:
+    """Where the file of each part and split goes.
+
+    Attributes:
+      folders: folder or URL by split.
+      name: of a file, as in "{split}-{index:05d}-of-{number:05d}.tfrecord".
+      number: of parts.
+      compress: wrap the files in gzip, as TFX's Examples have it.
+    """
+
+    folders: Mapping[str, str]
+    name: str
+    number: int
+    compress: bool = False
+
+    def file(self, split: str, index: int) -> str:
+        """Name of one file."""
+        return self.name.format(split=split, index=index, number=self.number)
+
+    def path(self, split: str, index: int) -> str:
+        """Path or URL of one file."""
+        return files.join(self.folders[split], self.file(split, index))
+
+
+def write_part(part: Part, config: Config, layout: Layout, index: int, threads: int = 1) -> Account:
     """Encodes every record of a part into one file per split; a split without records gets no file.
 
     Args:
       part: what to read.
       config: of the run.
-      path_of_split: where the file of a split goes.
-      compress: wrap the file in gzip, as TFX's Examples have it.
+      layout: where the files go.
+      index: number of the part.
       threads: pictures decoded at the same time; Pillow lets go of Python's lock meanwhile.
     """
     account = Account()
@@ -113,9 +136,8 @@ def write_part(
                 account.bad[record.id] = str(encoded)
                 continue
             if encoded.split not in streams:
-                path = path_of_split(encoded.split)
-                stream = stack.enter_context(files.open_to_write(path))
-                streams[encoded.split] = stack.enter_context(_gzip(stream)) if compress else stream
+                stream = stack.enter_context(files.open_to_write(layout.path(encoded.split, index)))
+                streams[encoded.split] = stack.enter_context(_gzip(stream)) if layout.compress else stream
             tfrecord.write(streams[encoded.split], encoded.example)
             account.counts[encoded.split] = account.counts.get(encoded.split, 0) + 1
             if group := group_of(record, config.split):

@@ -2,7 +2,7 @@
 
 The workers run `segpipe.ingest.shards.write_part`, as `segpipe prepare` does, so both give the same Examples. Each
 part's worker writes its files itself: no picture goes through a Beam shuffle, which the in-process runner holds in
-memory.
+memory. That runner has one worker, whose threads share Python's lock: it hands large sources to a pool of processes.
 """
 
 import json
@@ -12,6 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 from tfx import types
 from tfx.components.example_gen import utils
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
@@ -24,8 +27,9 @@ from segpipe import schema
 from segpipe.config import Config, Data, from_json, to_json
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import check_unchanged, source_digest
+from segpipe.ingest.pool import write_parts
 from segpipe.ingest.record import Part
-from segpipe.ingest.shards import Account, write_part
+from segpipe.ingest.shards import Account, Layout, write_part
 from segpipe.ingest.splits import check_counts
 from segpipe.pipeline.digest import code_digest
 
@@ -34,6 +38,9 @@ ACCOUNT = "account.json"
 
 BAD_EXAMPLES = "bad_examples.json"
 """In the folder of the examples: one sentence for each picture left out, by id."""
+
+_PARTS_WORTH_A_POOL = 16
+"""`python -m benchmarks.sources` has the figures."""
 
 
 def picture_example_gen(config: Config) -> "PictureExampleGen":
@@ -89,7 +96,8 @@ class Executor(BaseExampleGenExecutor):
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
         folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
         with self._make_beam_pipeline() as pipeline:
-            write_examples(pipeline, parts, config, folders, artifact.uri)
+            processes = _processes(pipeline.options, len(parts))
+            write_examples(pipeline, parts, config, folders, artifact.uri, processes)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
         check_unchanged(config, exec_properties["source_digest"])
         account.check(config)
@@ -116,32 +124,60 @@ class PictureExampleGen(base_beam_component.BaseBeamComponent):
 
 
 def write_examples(
-    pipeline: beam.Pipeline, parts: list[Part], config: Config, folders: dict[str, str], account_folder: str
+    pipeline: beam.Pipeline,
+    parts: list[Part],
+    config: Config,
+    folders: dict[str, str],
+    account_folder: str,
+    processes: int = 1,
 ) -> beam.PCollection:
-    """Adds to `pipeline` what writes the parts into the folder of each split, and their account."""
+    """Adds to `pipeline` what writes the parts into the folder of each split, and their account.
+
+    Args:
+      pipeline: of Beam.
+      parts: of the source.
+      config: of the run.
+      folders: folder or URL by split.
+      account_folder: where the account goes.
+      processes: that each worker spreads its parts over.
+    """
+    layout = Layout(folders, "data_tfrecord-{index:05d}-of-{number:05d}.gz", len(parts), compress=True)
     return (
         pipeline
         | "Parts" >> beam.Create(list(enumerate(parts)), reshuffle=True)
-        | "WriteParts" >> beam.ParDo(_WritePart(config, folders, len(parts)))
+        | "WriteParts" >> beam.ParDo(_WriteParts(config, layout, processes))
         | "Gather" >> beam.CombineGlobally(_merged)
         | "Account" >> beam.Map(_write_account, account_folder)
     )
 
 
-class _WritePart(beam.DoFn):
-    def __init__(self, config: Config, folders: dict[str, str], number: int) -> None:
-        self._config, self._folders, self._number = config, folders, number
+class _WriteParts(beam.DoFn):
+    """Writes parts as they come, or, with more than one process, all of a bundle together at its end."""
+
+    def __init__(self, config: Config, layout: Layout, processes: int) -> None:
+        self._config, self._layout, self._processes = config, layout, processes
+        self._bundle: list[tuple[int, Any]] = []
+
+    def start_bundle(self) -> None:
+        self._bundle = []
 
     def process(self, element: tuple[int, Any]) -> Iterable[Account]:
         index, part = element  # Any, since Beam reads the annotation and cannot ask what is a Part.
-        name = f"data_tfrecord-{index:05d}-of-{self._number:05d}.gz"
-        yield write_part(
-            part,
-            self._config,
-            lambda split: files.join(self._folders[split], name),
-            compress=True,
-            threads=os.cpu_count() or 1,
-        )
+        if self._processes > 1:
+            self._bundle.append(element)
+        else:
+            yield write_part(part, self._config, self._layout, index, threads=os.cpu_count() or 1)
+
+    def finish_bundle(self) -> Iterable[WindowedValue]:
+        if self._bundle:
+            for _, account in write_parts(self._bundle, self._config, self._layout, self._processes):
+                yield WindowedValue(account, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+
+
+def _processes(options: PipelineOptions, parts: int) -> int:
+    """One per core where Beam runs in this process and the source is large enough to pay for starting them."""
+    runner = options.view_as(StandardOptions).runner or ""
+    return (os.cpu_count() or 1) if runner.endswith("FnApiRunner") and parts >= _PARTS_WORTH_A_POOL else 1
 
 
 def _merged(accounts: Iterable[Account]) -> Account:

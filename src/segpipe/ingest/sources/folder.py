@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from segpipe.config import Config, Split
@@ -61,7 +60,7 @@ def records(config: Config) -> list[Record]:
 def entries(config: Config) -> list[files.Entry]:
     """Every picture file that `records` pairs up, with its version, for digests."""
     folders = {join(root(config), images_folder(config)), join(root(config), masks_folder(config))}
-    return [entry for folder in sorted(folders) for entry in _pictures(folder)]
+    return [entry for folder in sorted(folders) for entry in files.listing(folder) if _is_picture(entry.path)]
 
 
 def root(config: Config) -> str:
@@ -106,28 +105,33 @@ def _existing(config: Config, key: str, wanted: str, candidates: tuple[str, ...]
     raise DataError(f"{folder} has no folder {', '.join(candidates[:4])} or the like; name it with source.{key}.")
 
 
-def _pictures(folder: str) -> list[files.Entry]:
-    return [entry for entry in files.listing(folder) if PurePosixPath(entry.path).suffix.lower() in PICTURE_SUFFIXES]
+def _is_picture(path: str) -> bool:
+    return _split_suffix(path)[1].lower() in PICTURE_SUFFIXES
+
+
+def _split_suffix(path: str) -> tuple[str, str]:
+    """A path in two, as "a/b" and ".jpg"."""
+    return os.path.splitext(path)  # noqa: PTH122 (Ten times as fast as PurePath, on every file of a listing.)
 
 
 def _by_id(folder: str, pattern: str) -> dict[str, _File]:
     """File by id: what `pattern` names `id`, behind what it names `split`; the path without its suffix otherwise."""
     found: dict[str, _File] = {}
-    for entry in _pictures(folder):
-        relative = entry.path[len(folder) :].lstrip("/")
+    for path in filter(_is_picture, files.paths_under(folder)):
+        relative = path[len(folder) :].lstrip("/")
         split = None
         if pattern:
             if not (match := re.fullmatch(pattern, relative)):
                 continue
             named = match.groupdict()
-            split = splits.named(named["split"], entry.path) if named.get("split") else None
+            split = splits.named(named["split"], path) if named.get("split") else None
             key = f"{split}/{named['id']}" if split else named["id"]
         else:
-            key = str(PurePosixPath(relative).with_suffix(""))
+            key = _split_suffix(relative)[0]
         key = os.fsencode(key).decode("utf-8", "backslashreplace")
         if key in found:
-            raise DataError(f"{found[key].path} and {entry.path} have the same id {key!r}; rename one of them.")
-        found[key] = _File(entry.path, relative, split)
+            raise DataError(f"{found[key].path} and {path} have the same id {key!r}; rename one of them.")
+        found[key] = _File(path, relative, split)
     return found
 
 

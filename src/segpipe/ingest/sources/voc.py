@@ -27,8 +27,8 @@ def records(config: Config) -> list[Record]:
     for name in (IMAGES, MASKS):
         if not files.is_folder(files.join(root, name)):
             raise DataError(f"{root} has no folder {name}; source.path is the folder of one year, as in VOC2012.")
-    images = {_stem(entry.path): entry.path for entry in files.listing(files.join(root, IMAGES))}
-    masks = {_stem(entry.path): entry.path for entry in files.listing(files.join(root, MASKS))}
+    images = {_stem(path): path for path in files.paths_under(files.join(root, IMAGES))}
+    masks = {_stem(path): path for path in files.paths_under(files.join(root, MASKS))}
     split_of = _lists(root)
     for key in split_of or masks:
         if key not in images or key not in masks:
