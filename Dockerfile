@@ -22,14 +22,12 @@ WORKDIR /src
 COPY deploy/requirements.image.lock ./
 RUN pip install --no-deps --require-hashes --requirement requirements.image.lock
 ARG GPU=
-# The CUDA libraries that this TensorFlow was built against, as its own extra `and-cuda` names them.
-RUN if [ -n "$GPU" ]; then \
-      python -c 'from importlib.metadata import requires as r; print("\n".join(q.split(";")[0] for q in r("tensorflow") if "and-cuda" in q))' \
-        > cuda.txt && pip install --no-deps --requirement cuda.txt; \
-    fi
+# The CUDA libraries that this TensorFlow was built against.
+COPY deploy/requirements.cuda.lock ./
+RUN if [ -n "$GPU" ]; then pip install --no-deps --require-hashes --requirement requirements.cuda.lock; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN pip install --no-deps --no-build-isolation . && python -m compileall -q src
+RUN pip install --no-deps --no-build-isolation .
 
 FROM ${BASE}
 COPY --from=beam /opt/apache/beam /opt/apache/beam

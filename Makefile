@@ -11,7 +11,7 @@ TAG ?= latest
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: push image image-gpu push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
+.PHONY: push image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -54,6 +54,7 @@ check: $(READY)  ## Lint, types and the direction of imports.
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/act --quiet --validate --strict
 	$(VENV)/bin/zizmor --quiet --offline --min-severity medium .github
+	$(VENV)/bin/hadolint Dockerfile
 
 format: $(READY)  ## Format the code and mend what the linter can.
 	$(VENV)/bin/ruff format .
@@ -91,6 +92,9 @@ retrain:  ## Start the training that the event in GITHUB_EVENT_PATH asks for; ne
 image image-gpu: image%:  # The container image of the steps, for CPU or GPU (needs Docker).
 	docker build --quiet $(if $*,--build-arg GPU=1) --tag $(IMAGE)$*:$(TAG) .
 
+image-here:  # Build the image without Docker, and look into it: root on Debian 12, buildah and mmdebstrap, 40 GB.
+	deploy/image_here.sh
+
 push-image push-image-gpu: push-image%: image%  # Push it to REPOSITORY, as in us-central1-docker.pkg.dev/PROJECT/segpipe.
 	@docker push $(IMAGE)$*:$(TAG) >&2
 	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)$*:$(TAG)
@@ -104,6 +108,14 @@ push:  # For the workflows: push-image, with its address and its digest left in 
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \
 	  --generate-hashes --no-header -o requirements.lock
+	$(COMPILE_FOR_IMAGE) pyproject.toml --extra vertex --extra demo --extra sources --group build \
+	  -o deploy/requirements.image.lock
+	# Without our overrides, one of which would take the extra away.
+	echo 'tensorflow[and-cuda]' | $(COMPILE_FOR_IMAGE) --no-config - -o deploy/requirements.cuda.lock
+
+# What the image installs is of requirements.lock; only CUDA's libraries are not in there.
+COMPILE_FOR_IMAGE := uv pip compile --quiet --constraint requirements.lock --python-version 3.11 \
+  --python-platform linux --generate-hashes --no-header --no-annotate
 
 clean:  ## Remove the environment and the caches; keep runs/.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis site dist

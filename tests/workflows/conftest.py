@@ -33,7 +33,7 @@ def forge(tmp_path, github):
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "main.py").write_text(FAKE_RUN)
-    for name in ("configs/demo.toml", "requirements.lock", "pyproject.toml"):
+    for name in ("configs/demo.toml", "requirements.lock", "pyproject.toml", "deploy/requirements.image.lock"):
         (forge.root / name).parent.mkdir(exist_ok=True)
         (forge.root / name).write_text("")
     return forge

@@ -7,6 +7,7 @@ def test_newer_packages_become_a_pull_request(forge):
     finished = forge.run("schedule", "lock.yml")
     assert finished.succeeded, finished.output
     calls = [line.split("\t") for line in forge.log]
-    assert [name for name, _ in calls] == ["uv", "peter-evans/create-pull-request", "gh"]
-    assert "--generate-hashes" in calls[0][1]
-    assert calls[2][1] == "workflow run ci.yml --ref refresh-lock"
+    assert [name for name, _ in calls] == ["uv", "uv", "uv", "peter-evans/create-pull-request", "gh"]
+    assert all("--generate-hashes" in arguments for _, arguments in calls[:3])
+    assert ["--constraint requirements.lock" in arguments for _, arguments in calls[:3]] == [False, True, True]
+    assert calls[4][1] == "workflow run ci.yml --ref refresh-lock"
