@@ -1,5 +1,8 @@
 """What `segpipe doctor --cloud` finds in a project on loopback, and the command it names for each thing."""
 
+import itertools
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,15 +12,22 @@ from segpipe import config as config_module
 from segpipe.cli.cloud_doctor import findings
 from segpipe.cli.main import app
 from tests.servers.google_cloud import LoopbackGoogle
+from tests.servers.google_rest import Answer, Request
 
 CONFIG = Path(__file__).parents[2] / "configs" / "vertex.toml"
 PROJECT = "projects/my-project"
 ACCOUNT = "segpipe-pipeline@my-project.iam.gserviceaccount.com"
 REPOSITORY = f"artifactregistry.googleapis.com GET /v1/{PROJECT}/locations/us-central1/repositories/segpipe"
-ROLES = [
-    "roles/aiplatform.user", "roles/artifactregistry.reader", "roles/logging.logWriter", "roles/dataflow.developer",
-    "roles/dataflow.worker",
-]  # fmt: skip
+POLICIES = {
+    f"cloudresourcemanager.googleapis.com POST /v1/{PROJECT}:getIamPolicy": [
+        "roles/aiplatform.user", "roles/logging.logWriter", "roles/dataflow.developer", "roles/dataflow.worker",
+    ],
+    f"{REPOSITORY}:getIamPolicy": ["roles/artifactregistry.reader"],
+    f"iam.googleapis.com POST /v1/{PROJECT}/serviceAccounts/{ACCOUNT}:getIamPolicy": ["roles/iam.serviceAccountUser"],
+    f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf:getIamPolicy": ["roles/secretmanager.secretAccessor"],
+}  # fmt: skip
+BUCKET_ROLES = ["roles/storage.objectUser", "roles/storage.legacyBucketReader"]
+HUB = ("hub.kind=huggingface", "hub.username=me", f"hub.token=secret:{PROJECT}/secrets/hf")
 
 
 def quota(limit: int) -> dict:
@@ -25,19 +35,27 @@ def quota(limit: int) -> dict:
     return {"consumerQuotaLimits": [{"quotaBuckets": buckets}]}
 
 
+def policy(roles: list[str]) -> dict:
+    return {"bindings": [{"role": role, "members": [f"serviceAccount:{ACCOUNT}"]} for role in roles]}
+
+
+def of_bucket(roles: list[str]) -> Callable[[Request], Answer | None]:
+    """The emulator keeps no policy of a bucket."""
+    text = json.dumps(policy(roles)).encode()
+    return lambda request: Answer(200, text) if request.path.split("?")[0].endswith("my-project-segpipe/iam") else None
+
+
 @pytest.fixture
 def ready(google: LoopbackGoogle) -> LoopbackGoogle:
     """A project in which nothing is missing."""
     google.storage.make_bucket("my-project-segpipe")
+    google.storage.faults = of_bucket(BUCKET_ROLES)
     google.rest.update(
         {
             f"serviceusage.googleapis.com GET /v1/{PROJECT}/services/": (200, {"state": "ENABLED"}),
             f"serviceusage.googleapis.com GET /v1beta1/{PROJECT}/services/": (200, quota(8)),
             f"iam.googleapis.com GET /v1/{PROJECT}/serviceAccounts/": (200, {}),
-            f"cloudresourcemanager.googleapis.com POST /v1/{PROJECT}:getIamPolicy": (
-                200,
-                {"bindings": [{"role": role, "members": [f"serviceAccount:{ACCOUNT}"]} for role in ROLES]},
-            ),
+            **{asked: (200, policy(roles)) for asked, roles in POLICIES.items()},
             REPOSITORY: (200, {}),
             f"{REPOSITORY}/dockerImages/": (200, {}),
             f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf": (200, {}),
@@ -73,19 +91,6 @@ def test_a_project_that_has_everything(ready: LoopbackGoogle) -> None:
             "gcloud iam service-accounts create segpipe-pipeline --project=my-project",
         ),
         (
-            f"cloudresourcemanager.googleapis.com POST /v1/{PROJECT}:getIamPolicy",
-            {"bindings": [{"role": role, "members": [f"serviceAccount:{ACCOUNT}"]} for role in ROLES[1:]]},
-            (),
-            f"gcloud projects add-iam-policy-binding my-project --member=serviceAccount:{ACCOUNT} "
-            "--role=roles/aiplatform.user --condition=None",
-        ),
-        (
-            f"cloudresourcemanager.googleapis.com POST /v1/{PROJECT}:getIamPolicy",
-            {"bindings": [{"role": role, "members": [f"serviceAccount:{ACCOUNT}"]} for role in ROLES[:4]]},
-            ("dataflow.enabled=true",),
-            "--role=roles/dataflow.worker",
-        ),
-        (
             REPOSITORY,
             None,
             (),
@@ -103,7 +108,7 @@ def test_a_project_that_has_everything(ready: LoopbackGoogle) -> None:
         (
             f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf",
             None,
-            (f"hub.token=secret:{PROJECT}/secrets/hf",),
+            HUB,
             "gcloud secrets create hf --project=my-project",
         ),
     ],
@@ -115,6 +120,47 @@ def test_each_thing_that_is_missing_comes_with_its_command(
     assert any(command in line for line in problems(*overrides))
 
 
+@pytest.mark.parametrize(
+    ("role", "command"),
+    [
+        ("roles/aiplatform.user", "gcloud projects add-iam-policy-binding my-project --condition=None"),
+        ("roles/dataflow.worker", "gcloud projects add-iam-policy-binding my-project --condition=None"),
+        (
+            "roles/artifactregistry.reader",
+            "gcloud artifacts repositories add-iam-policy-binding segpipe --project=my-project --location=us-central1",
+        ),
+        (
+            "roles/iam.serviceAccountUser",
+            f"gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --project=my-project",
+        ),
+        ("roles/secretmanager.secretAccessor", "gcloud secrets add-iam-policy-binding hf --project=my-project"),
+    ],
+)
+def test_each_role_that_is_missing_comes_with_the_command_that_grants_it_there(
+    ready: LoopbackGoogle, role: str, command: str
+) -> None:
+    for asked, roles in POLICIES.items():
+        ready.rest[asked] = 200, policy([one for one in roles if one != role])
+    [line] = problems("dataflow.enabled=true", *HUB)
+    assert line == f"{ACCOUNT} lacks {role}: {command} --member=serviceAccount:{ACCOUNT} --role={role}"
+
+
+def test_a_role_on_the_bucket_that_is_missing(ready: LoopbackGoogle) -> None:
+    ready.storage.faults = of_bucket(["roles/storage.objectAdmin"])  # holds objectUser, but not the bucket itself
+    [line] = problems()
+    assert "gcloud storage buckets add-iam-policy-binding gs://my-project-segpipe --member=" in line
+    assert line.endswith("--role=roles/storage.legacyBucketReader")
+
+
+def test_a_role_on_the_project_counts_for_what_is_in_it(ready: LoopbackGoogle) -> None:
+    [project, *resources] = POLICIES
+    for asked in resources:
+        ready.rest[asked] = 200, {}
+    ready.storage.faults = of_bucket([])
+    ready.rest[project] = 200, policy(["roles/storage.admin", *itertools.chain(*POLICIES.values())])
+    assert problems("dataflow.enabled=true", *HUB) == []
+
+
 def test_a_bucket_elsewhere_is_found(ready: LoopbackGoogle) -> None:
     [line] = problems("vertex.region=europe-west4", "vertex.training.accelerator_type=''")
     assert "gs://my-project-segpipe is in us-central1, the run in europe-west4" in line
@@ -122,7 +168,8 @@ def test_a_bucket_elsewhere_is_found(ready: LoopbackGoogle) -> None:
 
 
 def test_no_bucket(ready: LoopbackGoogle) -> None:
-    [line] = problems("vertex.pipeline_root=gs://nowhere/runs")
+    [line, *roles] = problems("vertex.pipeline_root=gs://nowhere/runs")
+    assert all("add-iam-policy-binding gs://nowhere" in role for role in roles)
     assert "gcloud storage buckets create gs://nowhere --project=my-project --location=us-central1" in line
 
 

@@ -15,8 +15,27 @@ _SERVICES = (
     "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "compute.googleapis.com", "iam.googleapis.com",
     "storage.googleapis.com",
 )  # fmt: skip
-_ROLES = ("roles/aiplatform.user", "roles/artifactregistry.reader", "roles/logging.logWriter")
+_ROLES = ("roles/aiplatform.user", "roles/logging.logWriter")
 _DATAFLOW_ROLES = ("roles/dataflow.developer", "roles/dataflow.worker")
+_BUCKET_ROLES = ("roles/storage.objectUser", "roles/storage.legacyBucketReader")
+_IMAGE_ROLES = ("roles/artifactregistry.reader",)
+_ACCOUNT_ROLES = ("roles/iam.serviceAccountUser",)
+_SECRET_ROLES = ("roles/secretmanager.secretAccessor",)
+
+_BROADER = {
+    "roles/aiplatform.user": {"roles/aiplatform.admin"},
+    "roles/artifactregistry.reader": {
+        "roles/artifactregistry.writer", "roles/artifactregistry.repoAdmin", "roles/artifactregistry.admin",
+    },
+    "roles/dataflow.developer": {"roles/dataflow.admin"},
+    "roles/secretmanager.secretAccessor": {"roles/secretmanager.admin"},
+    "roles/storage.legacyBucketReader": {
+        "roles/storage.legacyBucketWriter", "roles/storage.legacyBucketOwner", "roles/storage.admin",
+    },
+    "roles/storage.objectUser": {"roles/storage.objectAdmin", "roles/storage.admin"},
+}  # fmt: skip
+"""Roles that hold the one in question."""
+
 _IMAGE = re.compile(r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>.+)")
 
 
@@ -93,8 +112,7 @@ def _services(google: _Google, config: Config) -> Iterator[Finding]:
 
 
 def _bucket(google: _Google, config: Config) -> Iterator[Finding]:
-    name = config.vertex.pipeline_root.removeprefix("gs://").split("/")[0]
-    region = config.vertex.region
+    name, region = _bucket_name(config), config.vertex.region
     bucket = google.get(f"storage.googleapis.com/storage/v1/b/{name}")
     if bucket is None:
         yield (
@@ -121,22 +139,75 @@ def _service_account(google: _Google, config: Config) -> Iterator[Finding]:
     if google.get(f"iam.googleapis.com/v1/projects/{google.project}/serviceAccounts/{account}") is None:
         name = account.split("@")[0]
         yield False, f"no {account}: gcloud iam service-accounts create {name} --project={google.project}"
-    wanted = _ROLES + (_DATAFLOW_ROLES if config.dataflow.enabled else ())
     policy = google.post(f"cloudresourcemanager.googleapis.com/v1/projects/{google.project}:getIamPolicy")
     if policy is None:
         yield False, f"this login may not read the roles: ask for roles/iam.securityReviewer on {google.project}"
         return
+    on_project = _granted(policy, account)
+    missing = 0
+    for command, of_resource, roles in _grants(google, config):
+        granted = on_project | _granted(of_resource or {}, account)
+        for role in roles:
+            if not granted & {role, *_BROADER.get(role, ())}:
+                missing += 1
+                yield False, f"{account} lacks {role}: {command} --member=serviceAccount:{account} --role={role}"
+    if not missing:
+        yield True, f"{account} has its roles"
+
+
+def _grants(google: _Google, config: Config) -> Iterator[tuple[str, dict[str, Any] | None, tuple[str, ...]]]:
+    """What the account needs and where: the command that grants it, the policy that is there, the roles.
+
+    A role on the project counts for everything in it; deploy/accounts.tf grants each where it is needed and no further.
+    """
+    vertex, project = config.vertex, google.project
+    on_project = _ROLES + (_DATAFLOW_ROLES if config.dataflow.enabled else ())
+    yield f"gcloud projects add-iam-policy-binding {project} --condition=None", None, on_project
+    bucket = _bucket_name(config)
+    yield (
+        f"gcloud storage buckets add-iam-policy-binding gs://{bucket}",
+        google.get(f"storage.googleapis.com/storage/v1/b/{bucket}/iam"),
+        _BUCKET_ROLES,
+    )
+    if parts := _IMAGE.fullmatch(vertex.image):
+        yield (
+            f"gcloud artifacts repositories add-iam-policy-binding {parts['repository']} --project={parts['project']} "
+            f"--location={parts['region']}",
+            google.get(f"artifactregistry.googleapis.com/v1/{_repository(parts)}:getIamPolicy"),
+            _IMAGE_ROLES,
+        )
+    # Vertex Training and Dataflow are started by the account, as the account.
+    account = vertex.service_account
+    yield (
+        f"gcloud iam service-accounts add-iam-policy-binding {account} --project={project}",
+        google.post(f"iam.googleapis.com/v1/projects/{project}/serviceAccounts/{account}:getIamPolicy"),
+        _ACCOUNT_ROLES,
+    )
+    if config.hub.kind == "huggingface" and config.hub.token.startswith("secret:"):
+        path = _secret_path(config)
+        _, of_project, _, name = path.split("/")
+        yield (
+            f"gcloud secrets add-iam-policy-binding {name} --project={of_project}",
+            google.get(f"secretmanager.googleapis.com/v1/{path}:getIamPolicy"),
+            _SECRET_ROLES,
+        )
+
+
+def _granted(policy: dict[str, Any], account: str) -> set[str]:
     member = f"serviceAccount:{account}"
-    granted = {binding["role"] for binding in policy.get("bindings", ()) if member in binding.get("members", ())}
-    for role in wanted:
-        if role not in granted:
-            yield (
-                False,
-                f"{account} lacks {role}: gcloud projects add-iam-policy-binding {google.project} "
-                f"--member={member} --role={role} --condition=None",
-            )
-    if granted >= set(wanted):
-        yield True, f"{account} has its {len(wanted)} roles"
+    return {binding["role"] for binding in policy.get("bindings", ()) if member in binding.get("members", ())}
+
+
+def _bucket_name(config: Config) -> str:
+    return config.vertex.pipeline_root.removeprefix("gs://").split("/")[0]
+
+
+def _repository(parts: re.Match[str]) -> str:
+    return f"projects/{parts['project']}/locations/{parts['region']}/repositories/{parts['repository']}"
+
+
+def _secret_path(config: Config) -> str:
+    return config.hub.token.removeprefix("secret:").split("/versions/")[0]
 
 
 def _images(google: _Google, config: Config) -> Iterator[Finding]:
@@ -150,7 +221,7 @@ def _images(google: _Google, config: Config) -> Iterator[Finding]:
         if parts is None:
             yield False, f"{image} is not in Artifact Registry: make {target}"
             continue
-        where = f"projects/{parts['project']}/locations/{parts['region']}/repositories/{parts['repository']}"
+        where = _repository(parts)
         if google.get(f"artifactregistry.googleapis.com/v1/{where}") is None:
             yield (
                 False,
@@ -209,7 +280,7 @@ def _limit(metric: dict[str, Any], region: str) -> int | None:
 def _secret(google: _Google, config: Config) -> Iterator[Finding]:
     if not config.hub.token.startswith("secret:"):
         return
-    path = config.hub.token.removeprefix("secret:").split("/versions/")[0]
+    path = _secret_path(config)
     _, project, _, name = path.split("/")
     if google.get(f"secretmanager.googleapis.com/v1/{path}") is None:
         yield (
