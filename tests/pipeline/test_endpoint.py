@@ -8,7 +8,7 @@ from segpipe.errors import RunError, UserError
 from segpipe.pipeline.endpoint import ModelEndpoint
 from segpipe.pipeline.vertex_errors import in_a_sentence
 from tests.servers.google_cloud import PROJECT, LoopbackGoogle
-from tests.servers.vertex import Fault
+from tests.servers.google_grpc import Fault
 from tests.servers.vertex_serving import masks
 
 REGION = "us-central1"

