@@ -95,5 +95,6 @@ def describe(model_dir: str) -> dict[str, Any]:
 
 def size_mb(model_dir: str) -> float:
     """The size of all files of a SavedModel's folder or URL in MB (10**6 bytes)."""
-    files = (f"{folder}/{name}" for folder, _, names in tf.io.gfile.walk(model_dir) for name in names)
+    # On gs://, the names of folders end with a slash, and an object store takes two for another name.
+    files = (f"{folder.rstrip('/')}/{name}" for folder, _, names in tf.io.gfile.walk(model_dir) for name in names)
     return sum(tf.io.gfile.stat(file).length for file in files) / 1e6
