@@ -1,6 +1,6 @@
 """The pipeline as an Airflow 2 DAG; the variable SEGPIPE_CONFIG names the TOML file of the run.
 
-Airflow lives in an environment of its own: `make airflow-test` makes one and runs this DAG in it.
+Airflow lives in an environment of its own: `runners/airflow_test.sh` makes one and runs this DAG in it.
 """
 
 import datetime
