@@ -1,16 +1,18 @@
-"""A model and pictures in, how fast `segpipe serve` answers out, beside the same signature in plain TensorFlow.
+"""A model and pictures in, how fast `segpipe serve` answers out, beside the published signature on the same weights.
 
-python -m benchmarks.serving RUN|MODEL_DIR PICTURES_DIR [--seconds 20] [--soak 300] [--onnx FILE]
+python -m benchmarks.serving RUN|MODEL_DIR PICTURES_DIR [--config TOML] [--seconds 20] [--soak 300]
 
-The baselines call the SavedModel's own `serving_default`, and ONNX Runtime where a FILE with the same network is given,
-with one picture at a time, in processes of their own and without HTTP, so they are faster than a server around them
-could be. All load stays on loopback; the clients share the machine's cores with the server. The soak keeps 64 clients
-busy, changes the version half-way and watches memory. cpu_ms is CPU time per picture: other work blurs it least.
+The baselines answer one picture at a time, in processes of their own and without HTTP, so they are faster than a server
+around them could be: the SavedModel's own `serving_default`; with the run's TOML, whose training left its weights, the
+`serving_default` that the post publishes, and the network in ONNX Runtime where `tf2onnx` can be imported. All load
+stays on loopback; the clients share the machine's cores with the server. The soak keeps 64 clients busy, changes the
+version half-way and watches memory. cpu_ms is CPU time per picture: other work blurs it least.
 """
 
 import argparse
 import asyncio
 import base64
+import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -69,38 +72,40 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="a folder of JPEG or PNG files")
     parser.add_argument("--seconds", type=float, default=20, help="per number of clients")
     parser.add_argument("--soak", type=float, default=0, help="seconds at 64 clients with a version change; 0: none")
-    parser.add_argument("--onnx", type=Path, help="the network alone, float32 [N, S, S, 3] in, logits out")
+    parser.add_argument("--config", type=Path, help="the run's TOML file: the published signature, too")
     arguments = parser.parse_args()
 
     newest = max(find(arguments.model).folder.glob("[0-9]*"), key=lambda path: int(path.name))
     files = sorted(f for f in arguments.pictures.rglob("*") if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
     encoded = [file.read_bytes() for file in files[:_PICTURES]]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; timings want it near 0")
-    baseline = alone("_tensorflow", newest, files[: len(encoded)], arguments.seconds)
-    print(f"plain TensorFlow, one picture at a time: { {k: v for k, v in baseline.items() if k != 'masks'} }")
-    result = {
-        "model": str(newest),
-        "cores": os.cpu_count(),
-        "baseline": {k: v for k, v in baseline.items() if k != "masks"},
-    }
-    if arguments.onnx:
-        onnx = alone("_onnx", arguments.onnx, files[: len(encoded)], arguments.seconds)
-        agree = float(np.mean(np.array(onnx.pop("masks")) == np.array(baseline["masks"])))
-        print(f"ONNX Runtime, one picture at a time: {onnx}, {100 * agree:.3f} % of the pixels agree")
-        result["onnx"] = {**onnx, "agreeing_pixels": agree}
+    baselines = {"own signature": alone("_tensorflow", newest, files[: len(encoded)], arguments.seconds)}
+    if arguments.config:
+        baselines["published signature"] = alone(
+            "_published", arguments.config, files[: len(encoded)], arguments.seconds
+        )
+        if importlib.util.find_spec("tf2onnx"):
+            baselines["ONNX Runtime"] = alone("_onnx", arguments.config, files[: len(encoded)], arguments.seconds)
+    masks = {name: baseline.pop("masks") for name, baseline in baselines.items()}
+    truth = masks["own signature"]
+    for name, baseline in baselines.items():
+        baseline["agreeing_pixels"] = round(float(np.mean(np.array(masks[name]) == np.array(truth))), 5)
+        print(f"{name}, one picture at a time: {baseline}")
+    compared = baselines.get("published signature", baselines["own signature"])
+    result = {"model": str(newest), "cores": os.cpu_count(), "baselines": baselines}
     with tempfile.TemporaryDirectory() as folder:
         serving = Path(folder) / "serving"
         shutil.copytree(newest, serving / "1")
         with Server(serving) as server:
-            result["equal_masks"] = equal = server.masks(encoded) == baseline["masks"]
-            print(f"masks equal to plain TensorFlow's: {equal}")
+            result["equal_masks"] = equal = server.masks(encoded) == truth
+            print(f"masks equal to those of its own signature: {equal}")
             result["loads"] = []
             for clients in _CLIENTS:
                 before_s = server.cpu_s()
                 row = asyncio.run(ask(server.port, encoded, clients, arguments.seconds)).row()
                 row["cpu_ms"] = round(1e3 * (server.cpu_s() - before_s) / row["answers"], 1)
-                times = row["requests_per_s"] / baseline["requests_per_s"]
-                print(f"{row}  {times:.2f} × plain TensorFlow")
+                row["times_baseline"] = round(row["requests_per_s"] / compared["requests_per_s"], 2)
+                print(row)
                 result["loads"].append(row)
             if arguments.soak:
                 result["soak"] = soak(server, serving, newest, encoded, arguments.soak)
@@ -244,34 +249,77 @@ def _tensorflow(version: str, seconds: float, files: Sequence[str]) -> None:
 
     signature = tf.saved_model.load(version).signatures["serving_default"]
     [name] = signature.structured_input_signature[1]
-    _time(lambda picture: signature(**{name: tf.constant([picture])})["mask"].numpy()[0], seconds, files)
+    encoded = {file: Path(file).read_bytes() for file in files}
+    _time(lambda file: signature(**{name: tf.constant([encoded[file]])})["mask"].numpy()[0], seconds, files)
 
 
-def _onnx(file: str, seconds: float, files: Sequence[str]) -> None:
+def _network(toml: str) -> tuple[Any, int]:
+    """The Keras model of a local run with the weights that its training left, and the side of its pictures."""
+    from segpipe import config, model
+    from segpipe.publish.weights import WEIGHTS_FILE
+
+    settings = config.load(Path(toml))
+    found = settings.output_path.glob(f"pipeline/Trainer/model_run/*/{WEIGHTS_FILE}")
+    weights = max(found, key=lambda path: int(path.parent.name))
+    unweighted = settings.model.model_copy(update={"weights": "none"})
+    network = model.build(unweighted, settings.num_classes, settings.data.image_size, settings.directory).model
+    network.load_weights(str(weights))
+    return network, settings.data.image_size
+
+
+def _published(toml: str, seconds: float, files: Sequence[str]) -> None:
+    """As in `published_design._serving_default`, which is for a model of Keras 2."""
+    import tensorflow as tf
+
+    network, side = _network(toml)
+
+    def decode(text: tf.Tensor) -> tf.Tensor:
+        decoded = tf.io.decode_jpeg(tf.io.decode_base64(text), channels=3)
+        return tf.image.resize(decoded, (side, side)) / 127.5 - 1.0
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(texts: tf.Tensor) -> tf.Tensor:
+        images = tf.map_fn(decode, texts, fn_output_signature=tf.float32)
+        return tf.argmax(network(images, training=False), -1)
+
+    texts = {file: base64.urlsafe_b64encode(Path(file).read_bytes()) for file in files}
+    _time(lambda file: serve(tf.constant([texts[file]])).numpy()[0], seconds, files)
+
+
+def _onnx(toml: str, seconds: float, files: Sequence[str]) -> None:
     import onnxruntime
     import tensorflow as tf
+    import tf2onnx
 
     from segpipe.preprocess.pictures import images_to_inputs
 
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    [given] = session.get_inputs()
+    network, side = _network(toml)
+    weights = [[v.numpy() for v in group] for group in (network.trainable_variables, network.non_trainable_variables)]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, side, side, 3], tf.float32, name="images")], autograph=False)
+    def predict(images: tf.Tensor) -> tf.Tensor:
+        constants = [[tf.constant(value) for value in group] for group in weights]
+        return network.stateless_call(*constants, images, training=False)[0]
+
+    converted, _ = tf2onnx.convert.from_function(predict, input_signature=predict.input_signature, opset=17)
+    session = onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
     decode = tf.function(images_to_inputs)
+    encoded = {file: Path(file).read_bytes() for file in files}
 
-    def predict(picture: bytes) -> np.ndarray:
-        inputs = decode(tf.constant([picture]), given.shape[1])
-        return session.run(None, {given.name: inputs.numpy()})[0][0].argmax(axis=-1)
+    def answer(file: str) -> np.ndarray:
+        inputs = decode(tf.constant([encoded[file]]), side)
+        return session.run(None, {"images": inputs.numpy()})[0][0].argmax(axis=-1)
 
-    _time(predict, seconds, files)
+    _time(answer, seconds, files)
 
 
-def _time(predict: Callable[[bytes], np.ndarray], seconds: float, files: Sequence[str]) -> None:
-    """Prints the rate, the latencies and the masks as JSON."""
-    pictures = [Path(file).read_bytes() for file in files]
-    masks = [predict(picture).tolist() for picture in pictures]
+def _time(predict: Callable[[str], np.ndarray], seconds: float, files: Sequence[str]) -> None:
+    """Prints the rate, the latencies and the masks as JSON; `predict` has the files' content at hand."""
+    masks = [predict(file).tolist() for file in files]
     latencies_s: list[float] = []
     end_s, before_s = time.perf_counter() + seconds, time.process_time()
     while (start_s := time.perf_counter()) < end_s:
-        predict(pictures[len(latencies_s) % len(pictures)])
+        predict(files[len(latencies_s) % len(files)])
         latencies_s.append(time.perf_counter() - start_s)
     cpu_ms = round(1e3 * (time.process_time() - before_s) / len(latencies_s), 1)
     json.dump({**Load(1, seconds, latencies_s).row(), "cpu_ms": cpu_ms, "masks": masks}, sys.stdout)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from segpipe import schema
+from segpipe.cli.watch import watch
 from segpipe.config import Config
 from segpipe.errors import UserError
 from segpipe.ingest import tfrecord
@@ -118,6 +119,23 @@ def test_a_turned_world_shows_in_what_the_encoder_sees_though_every_statistic_an
     assert drifted
     assert all(name.startswith("embedding/") for name in drifted)
     assert "embedding/remainder by day" in watched.page.read_text()
+
+
+def test_retraining_starts_when_degraded_and_rests_after_it(config, tmp_path, monkeypatch, capfd):
+    toml = config.directory / "stripes.toml"
+    toml.write_text(
+        f'output_dir = "run"\n[data]\nclasses = ["red", "green", "blue"]\nimage_size = {SIDE}\n'
+        "[watch]\nmin_pictures = 30\nmin_labels = 10\n"
+    )
+    label(tmp_path / "kept", tmp_path / "labels", ask(config, tmp_path / "kept", light=0.35))
+    started = []
+    monkeypatch.setattr("segpipe.cli.run.run", lambda config, overrides: started.append(config))
+    watch(toml, tmp_path / "kept", tmp_path / "labels", retrain=True)
+    assert started == [toml]
+    with pytest.raises(SystemExit) as ended:
+        watch(toml, tmp_path / "kept", tmp_path / "labels", retrain=True)
+    assert (len(started), ended.value.code) == (1, 5)
+    assert "not retrained: it started 0.0 hours ago; 24.0 to go." in capfd.readouterr().err
 
 
 def test_few_pictures_and_old_ones_give_no_verdict(config, tmp_path):

@@ -28,6 +28,8 @@ class Trend:
       points: "x,y" of each day.
       band_top: of the band, in pixels.
       band_height: of the band, in pixels.
+      latest: mean of the last day.
+      usual: the band's lower and upper end.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Trend:
     points: tuple[str, ...]
     band_top: float
     band_height: float
+    latest: float
+    usual: tuple[float, float]
 
 
 def render(
@@ -82,5 +86,6 @@ def _trends(expected: Reference, by_day: Mapping[str, Sequence[Kept]], classes: 
 
         step = _WIDTH / max(1, len(days))
         points = tuple(f"{(number + 0.5) * step:.1f},{y(mean)}" for number, mean in enumerate(means))
-        trends.append(Trend(name, days[0], days[-1], points, y(high), round(y(low) - y(high), 1)))
+        height = round(y(low) - y(high), 1)
+        trends.append(Trend(name, days[0], days[-1], points, y(high), height, means[-1], (float(low), float(high))))
     return trends
