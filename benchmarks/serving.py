@@ -268,14 +268,15 @@ def _network(toml: str) -> tuple[Any, int]:
 
 
 def _published(toml: str, seconds: float, files: Sequence[str]) -> None:
-    """As in `published_design._serving_default`, which is for a model of Keras 2."""
+    """As in `published_design._serving_default`, which is for Keras 2; its pictures are those that the weights know."""
     import tensorflow as tf
+
+    from segpipe.preprocess import pictures
 
     network, side = _network(toml)
 
     def decode(text: tf.Tensor) -> tf.Tensor:
-        decoded = tf.io.decode_jpeg(tf.io.decode_base64(text), channels=3)
-        return tf.image.resize(decoded, (side, side)) / 127.5 - 1.0
+        return pictures.normalize(pictures.resize_image(pictures.decode_image(tf.io.decode_base64(text)), side))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def serve(texts: tf.Tensor) -> tf.Tensor:

@@ -5,9 +5,12 @@ import pytest
 from PIL import Image
 
 from segpipe import schema
-from segpipe.config import Config
+from segpipe.config import Config, Drill
 from segpipe.drill import spans
+from segpipe.errors import DataError
 from segpipe.ingest import example, sources
+from segpipe.ingest.encode import encode
+from segpipe.ingest.record import Record
 
 
 @pytest.fixture
@@ -48,6 +51,57 @@ def test_half_of_the_pictures_arrive_later_and_harder_with_their_masks_and_split
     assert every == {str(number) for number in range(60)}
     mask = np.asarray(Image.open(io.BytesIO(example.decode(found.examples(1, "test")[0])[schema.MASK][0])))
     assert set(np.unique(mask)) == {0, 1}
+
+
+def unseen_of(config: Config, **drill: object) -> Config:
+    return config.model_copy(update={"drill": Drill(unseen="^[1-3].$", first_share=0.6, **drill)})
+
+
+def test_pictures_of_an_unseen_kind_come_in_span_2_alone_and_as_they_are(config, tmp_path):
+    found = spans.write(unseen_of(config, corruptions=()), tmp_path / "spans")
+    unseen = {str(number) for number in range(10, 40)}
+    first, clean, later = (
+        set.union(*(ids(found.examples(span, split)) for split in schema.SPLITS)) for span in (1, 0, 2)
+    )
+    assert later == unseen
+    assert first | clean == {str(number) for number in range(60)} - unseen
+    assert first
+    assert clean
+    assert not first & clean
+    parsed = example.decode(found.examples(2, "train")[0])
+    original = (tmp_path / "data" / "images" / f"{parsed[schema.ID][0].decode()}.png").read_bytes()
+    assert parsed[schema.IMAGE] == [original]
+
+
+def test_an_unseen_kind_can_come_corrupted_too(config, tmp_path):
+    found = spans.write(unseen_of(config, corruptions=("noise",)), tmp_path / "spans")
+    later = set.union(*(ids(found.examples(2, split)) for split in schema.SPLITS))
+    clean = set.union(*(ids(found.examples(0, split)) for split in schema.SPLITS))
+    assert later == clean | {str(number) for number in range(10, 40)}
+
+
+def test_a_kind_that_matches_nothing_is_named(config, tmp_path):
+    nothing = config.model_copy(update={"drill": Drill(corruptions=(), unseen="^sphynx")})
+    with pytest.raises(DataError, match=r"span 2 has no picture that drill.unseen '\^sphynx' matches for train"):
+        spans.write(nothing, tmp_path / "spans")
+
+
+def test_an_attribute_tells_the_kind_as_well(config):
+    serialized = encode(Record("a", *encoded_pair(), "train", slices=(("breed", "Sphynx"),)), config).example
+    assert spans._is_unseen("a", serialized, "^breed=Sphynx$")
+    assert not spans._is_unseen("a", serialized, "^breed=Bengal$")
+
+
+def encoded_pair() -> tuple[bytes, np.ndarray]:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "PNG")
+    return stream.getvalue(), np.full((8, 8), 7, np.uint8)
+
+
+def test_another_source_or_change_is_written_anew(config, tmp_path):
+    first = spans.write(config, tmp_path / "spans")
+    (tmp_path / "data" / "images" / "0.png").write_bytes((tmp_path / "data" / "images" / "1.png").read_bytes())
+    assert spans.write(config, tmp_path / "spans").folder != first.folder
 
 
 def test_the_pipelines_own_source_reads_one_span_and_then_both(config, tmp_path):

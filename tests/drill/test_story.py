@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from segpipe import config as config_module
-from segpipe.drill import page, story
-from segpipe.drill.story import Trained, regained
+from segpipe.drill import page, story, timeline
+from segpipe.drill.story import Look, Story, Trained, lost, regained
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.ingest import feature_schema
 from tests import shapes
@@ -35,6 +35,7 @@ decoder_filters = [32, 32, 16, 16]
 [train]
 epochs = 6
 batch_size = 8
+augment = false
 
 [gate]
 min_mean_iou = 0.1
@@ -50,11 +51,7 @@ severity = 5
 weights = "none"
 width = 0.35
 decoder_filters = [32, 32, 16, 16]
-
-[[drill.answers]]
-architecture = "deeplabv3plus"
-weights = "none"
-width = 0.35
+augment = true
 """
 
 
@@ -71,13 +68,49 @@ def test_what_is_regained_is_a_share_of_what_was_lost():
     assert share.low == pytest.approx(share.value)
 
 
+def test_what_is_lost_is_the_difference_between_the_spans():
+    missing = lost(margins(20, 100), margins(20, 50), confidence=0.95)
+    assert missing.value == pytest.approx(100 / 100 - 50 / 150)
+    assert missing.low == pytest.approx(missing.value)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "outcome"), [(0.7, 1.1, "recovered"), (0.2, 0.8, "partly recovered"), (-0.1, 0.9, "not recovered")]
 )
 def test_the_outcome_follows_from_the_interval(low, high, outcome):
-    anything = Interval(0.5, 0.4, 0.6)
-    model = Trained("a", "a", True, 1.0, 1.0, anything, anything, Interval((low + high) / 2, low, high))
+    model = trained("a", regained=Interval((low + high) / 2, low, high))
     assert model.outcome == outcome
+
+
+@pytest.mark.parametrize(("low", "outcome"), [(0.02, "degraded"), (-0.02, "not degraded")])
+def test_a_deployed_model_is_degraded_when_it_lost_for_certain(low, outcome):
+    assert trained("deployed", lost=Interval(0.1, low, 0.2)).outcome == outcome
+
+
+def trained(name: str, span_2: float = 0.5, blessed: bool = True, **intervals: Interval) -> Trained:
+    return Trained(
+        name, "unet", blessed, (f"{name} was judged.",), 1.0, 1.0, Interval(0.8, 0.7, 0.9),
+        Interval(span_2, span_2 - 0.1, span_2 + 0.1), **intervals,
+    )  # fmt: skip
+
+
+def test_events_tell_what_is_deployed_after_each():
+    regained = Interval(0.5, 0.1, 0.8)
+    told = Story("a", ("x", "y"), ("fog",), 3)
+    told.looks = [Look("as before", "ok", (), 0.01), Look("harder", "drift", ("It moved.",), 0.01)]
+    told.models = [
+        trained("deployed", lost=Interval(0.3, 0.2, 0.4)),
+        trained("worse", span_2=0.45, blessed=False, regained=regained),
+        trained("better", span_2=0.7, regained=regained),
+    ]
+    found = timeline.events(told)
+    assert [event.verdict.partition(":")[0] for event in found] == ["deployed", "ok", "drift", "refused", "deployed"]
+    assert [event.serving.value for event in found] == [0.8, 0.8, 0.5, 0.5, 0.7]
+    assert [event.refused.value if event.refused else None for event in found] == [None, None, None, 0.45, None]
+    assert [event.harder for event in found] == [False, False, True, True, True]
+    svg = timeline.draw(told)
+    assert svg.count("<circle") == 6
+    assert svg.count('fill="none" stroke="#0072b2"/>') == 1
 
 
 @pytest.mark.slow
@@ -91,14 +124,21 @@ def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Pa
 
     assert [look.status for look in told.looks[1:]] == ["drift", "degraded"]
     assert told.looks[0].status == "ok"
-    deployed, again, deeplab = told.models
+    deployed, again = told.models
     assert deployed.span_2.high < deployed.span_1.value
+    assert deployed.outcome == "degraded"
     assert again.span_2.value > deployed.span_2.value
-    assert deeplab.architecture == "deeplabv3plus"
-    assert len(chapters) == 7
+    assert (again.name, again.architecture) == ("unet_mobilenetv2 + augmentation", "unet_mobilenetv2")
+    assert len(chapters) == 6
 
     page.write(told, 0.95, tmp_path / "index.html")
     html = (tmp_path / "index.html").read_text()
-    assert html.count("<img") == 5 * len(told.examples)
+    assert html.count("<img") == 4 * len(told.examples)
     saved = json.loads((tmp_path / "run-drill" / "drill" / "story.json").read_text())
-    assert [model["name"] for model in saved["models"]] == ["deployed", "unet_mobilenetv2", "deeplabv3plus"]
+    assert [model["name"] for model in saved["models"]] == ["deployed", "unet_mobilenetv2 + augmentation"]
+
+    started: list[str] = []
+    second = story.tell(config, chapters.append, started.append, lambda outcome, note: None)
+    assert started == []
+    assert [model.span_2 for model in second.models] == [model.span_2 for model in told.models]
+    assert [look.status for look in second.looks] == ["ok", "drift", "degraded"]

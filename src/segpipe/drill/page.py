@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpipe import atomic
+from segpipe.drill import timeline
 from segpipe.drill.story import Story, Trained
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.preprocess.palette import colorize, overlay, palette
@@ -34,6 +35,8 @@ def write(story: Story, confidence: float, path: Path) -> None:
     )
     html = environment.get_template("drill.html.j2").render(
         story=story,
+        timeline=timeline.draw(story),
+        events=timeline.events(story),
         curve=_curve(story.models),
         columns=columns,
         rows=rows,

@@ -1,15 +1,19 @@
-"""A run's source in, two spans of rolling data out: half of the pictures as they are, the other half made harder.
+"""A run's source in, two spans of rolling data out: pictures as they are, then harder ones or ones of an unseen kind.
 
 `after-1/span-1` is what has arrived when the first model is trained; `after-2` holds span 1 and span 2. Each picture
 keeps the split that the source gives it, so what is tested on was never trained on, in either span.
 """
 
+import hashlib
 import io
+import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,7 +39,7 @@ class Spans:
     Attributes:
       first: config whose source is span 1 alone.
       both: config whose source is spans 1 and 2.
-      folder: of the files.
+      folder: of the files; its name tells what they were made of.
     """
 
     first: Config
@@ -43,7 +47,7 @@ class Spans:
     folder: Path
 
     def examples(self, span: int, split: str) -> list[bytes]:
-        """Serialized Examples of a split of span 1, span 2, or 0: span 2 before it was made harder."""
+        """Serialized Examples of a split of span 1, span 2, or 0: others as in span 1, which trained nothing yet."""
         with (self.folder / _NAMES[span] / f"{split}.tfrecord").open("rb") as stream:
             return list(tfrecord.read(stream, stream.name))
 
@@ -61,9 +65,8 @@ def write(config: Config, folder: Path) -> Spans:
     Raises:
       DataError: the source is wrong, or a span has no picture in some split.
     """
-    drill = config.drill
-    corruptions.check_names(drill.corruptions)
-    folder = folder / f"{'-'.join(drill.corruptions)}-{drill.severity}"
+    corruptions.check_names(config.drill.corruptions)
+    folder = folder / _digest(config)
     plain = config.model_copy(
         update={
             "data": config.data.model_copy(update={"mask_values": (), "ignore_values": (schema.IGNORE,), **_NO_COLORS}),
@@ -89,7 +92,10 @@ def write(config: Config, folder: Path) -> Spans:
     for span in (1, 2):
         for split in schema.SPLITS:
             if not counts.get((span, split)):
-                raise DataError(f"span {span} has no picture for {split}; a drill needs more pictures.")
+                kind = (
+                    f" that drill.unseen {config.drill.unseen!r} matches" if span == 2 and config.drill.unseen else ""
+                )
+                raise DataError(f"span {span} has no picture{kind} for {split}; a drill needs more pictures.")
     (folder / "after-2" / "span-1").symlink_to(folder.absolute() / "after-1" / "span-1")
     done.touch()
     return spans
@@ -113,11 +119,39 @@ def _examples(config: Config, plain: Config) -> Iterator[tuple[int, str, bytes]]
                 if config.source.on_bad_example == "quarantine":
                     continue
                 raise
-            if unit_hash(record.id, _SEED) < 0.5:
+            unseen = _is_unseen(record.id, encoded.example, config.drill.unseen)
+            if not unseen and unit_hash(record.id, _SEED) < config.drill.first_share:
                 yield 1, encoded.split, encoded.example
-            else:
+                continue
+            if not unseen:
                 yield 0, encoded.split, encoded.example
+            if config.drill.corruptions:
                 yield 2, encoded.split, _harder(encoded.example, encoded.split, plain)
+            elif unseen:
+                yield 2, encoded.split, encoded.example
+
+
+def _is_unseen(picture_id: str, serialized: bytes, pattern: str) -> bool:
+    if not pattern:
+        return False
+    attributes = [f"{name}={value}" for name, value in _slices(example.decode(serialized))]
+    return any(re.search(pattern, words) for words in (picture_id, *attributes))
+
+
+def _slices(features: Mapping[str, list[Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (key.removeprefix(schema.SLICE_PREFIX), values[0].decode())
+        for key, values in sorted(features.items())
+        if key.startswith(schema.SLICE_PREFIX) and values
+    )
+
+
+def _digest(config: Config) -> str:
+    """Names what the spans are made of: another source or another kind of change is another folder."""
+    sections = config.model_dump(mode="json", include={"source", "split", "data"})
+    drill = config.drill.model_dump(mode="json", exclude={"answers"})
+    text = json.dumps([sections, drill, sources.digest(config)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _harder(serialized: bytes, split: str, config: Config) -> bytes:
@@ -130,10 +164,5 @@ def _harder(serialized: bytes, split: str, config: Config) -> bytes:
         pixels = corruptions.corrupt(np.asarray(opened.convert("RGB")), name, config.drill.severity, seed)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=95, subsampling=0)
-    slices = tuple(
-        (key.removeprefix(schema.SLICE_PREFIX), values[0].decode())
-        for key, values in sorted(features.items())
-        if key.startswith(schema.SLICE_PREFIX) and values
-    )
-    record = Record(picture_id, stream.getvalue(), features[schema.MASK][0], split, slices=slices)
+    record = Record(picture_id, stream.getvalue(), features[schema.MASK][0], split, slices=_slices(features))
     return encode(record, config).example

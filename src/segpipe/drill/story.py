@@ -1,8 +1,8 @@
 """A config in, the story of a model that meets a harder world out: every stage is the product's own pipeline.
 
-1. Span 1 trains and deploys the run's model. 2. Clean requests are watched: all should be well. 3. Harder ones come,
-without labels: is it noticed? 4. Labels come in: is it confirmed? 5. Spans 1 and 2 retrain, once per answer; the gate
-decides which is deployed. 6. Every model is judged on the test pictures of both spans.
+1. Span 1 trains and deploys the run's model. 2. Requests as in training are watched: all should be well. 3. Harder ones
+come, without labels: is it noticed? 4. Labels come in: is it confirmed? 5. Spans 1 and 2 retrain, once per answer; the
+gate decides which is deployed. 6. Every model is judged on the test pictures of both spans.
 """
 
 import io
@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpipe import atomic, schema
-from segpipe.config import Config, Model
-from segpipe.drill import spans
+from segpipe.config import Answer, Config
+from segpipe.drill import clients, spans
+from segpipe.drill.runs import Outcome, Runs
 from segpipe.drill.spans import Spans
 from segpipe.errors import RunError
 from segpipe.evaluate import confusion
 from segpipe.evaluate.bootstrap import Interval, intervals
 from segpipe.ingest import example
-from segpipe.pipeline import lineage, local
 from segpipe.pipeline import run as pipeline_run
-from segpipe.pipeline.targets import LocalTarget
 from segpipe.serve import kept as kept_requests
-from segpipe.serve.kept import Keeper, Retention
 from segpipe.serve.loaded import LoadedModel, load
 from segpipe.watch import window
 from segpipe.watch.reference import margins_of
@@ -55,30 +53,37 @@ class Trained:
     """One model of the story.
 
     Attributes:
-      name: "deployed", or the answer's architecture.
+      name: "deployed", or the answer's architecture and whether it has augmentation where the first model has none.
       architecture: of the network.
       blessed: whether the gate let it through.
-      train_seconds: wall time of the Trainer; None where an earlier call had trained it.
+      reasons: the gate's, one sentence each.
+      train_seconds: wall time of the Trainer.
       size_mb: of the SavedModel.
       span_1: mean IoU on the test pictures of span 1.
       span_2: mean IoU on the harder test pictures of span 2.
-      regained: share of what was lost on span 2 that is back, 1 = all of it; None for the deployed model.
+      lost: mean IoU on span 1 less that on span 2; None for the answers.
+      regained: share of what the deployed model lost that is back, 1 = all of it; None for the deployed model, and
+        where it lost nothing for certain.
     """
 
     name: str
     architecture: str
     blessed: bool
-    train_seconds: float | None
+    reasons: tuple[str, ...]
+    train_seconds: float
     size_mb: float
     span_1: Interval
     span_2: Interval
+    lost: Interval | None = None
     regained: Interval | None = None
 
     @property
     def outcome(self) -> str:
-        """In two words, from the interval of what was regained."""
+        """In a few words, from the interval of what was lost or regained."""
+        if self.lost is not None:
+            return "degraded" if self.lost.low > 0 else "not degraded"
         if self.regained is None:
-            return "degraded"
+            return "nothing to recover"
         if self.regained.low <= 0:
             return "not recovered"
         return "recovered" if self.regained.high >= 1 else "partly recovered"
@@ -92,6 +97,7 @@ class Story:
     classes: tuple[str, ...]
     corruptions: tuple[str, ...]
     severity: int
+    unseen: str = ""
     pictures: dict[str, int] = field(default_factory=dict)
     looks: list[Look] = field(default_factory=list)
     models: list[Trained] = field(default_factory=list)
@@ -122,36 +128,40 @@ def tell(
     started_s = time.time()
     config = config.model_copy(update={"name": f"{config.name}-drill", "output_dir": f"{config.output_path}-drill"})
     folder = config.output_path / "drill"
-    say("the data: half of the pictures arrive now, the other half later and harder")
+    say("the data: some pictures arrive now, others later and harder")
     data = spans.write(config, folder / "spans")
-    story = Story(config.name, config.data.classes, config.drill.corruptions, config.drill.severity)
+    drill = config.drill
+    story = Story(config.name, config.data.classes, drill.corruptions, drill.severity, drill.unseen)
     story.pictures = {
         f"span {span}, {split}": len(data.examples(span, split)) for span in (1, 2) for split in schema.SPLITS
     }
 
     say("span 1: train and deploy")
-    runner = _Runner(node_started, node_finished)
-    first = runner.run(data.first)
-    if not first.blessed or first.pushed is None:
+    runs = Runs(folder / "runs.json", node_started, node_finished)
+    first = runs.run(data.first)
+    if not first.blessed:
         raise RunError(f"the first model is not blessed, so nothing can degrade: {' '.join(first.reasons)}")
-    deployed = load(first.pushed, int(first.pushed.name))
+    deployed = load(Path(first.pushed), int(Path(first.pushed).name))
     margins = [_margins(deployed, data)]
-    story.models.append(_trained("deployed", config.model, first, margins, config))
+    story.models.append(_trained("deployed", config.model.architecture, first, margins, config))
 
     say("requests as in training, without labels")
-    story.looks.append(_look(data, 0, "clean requests, no labels", folder, deployed, with_labels=False))
+    story.looks.append(_look(data, 0, "requests as in training, no labels", folder, deployed, with_labels=False))
     say("harder requests, without labels")
     story.looks.append(_look(data, 2, "harder requests, no labels", folder, deployed, with_labels=False))
     say("labels come in")
     story.looks.append(_look(data, 2, "harder requests, labelled", folder, deployed, with_labels=True))
 
     models = [deployed]
-    for answer in config.drill.answers or (config.model,):
-        say(f"spans 1 and 2: retrain with {answer.architecture}")
-        outcome = runner.run(data.both.model_copy(update={"model": answer}))
-        models.append(load(outcome.path, len(models) + 1))
+    for answer in drill.answers or (Answer(**config.model.model_dump()),):
+        augment = config.train.augment if answer.augment is None else answer.augment
+        name = answer.architecture + (" + augmentation" if augment and not config.train.augment else "")
+        say(f"spans 1 and 2: retrain with {name}")
+        train = config.train.model_copy(update={"augment": augment})
+        outcome = runs.run(data.both.model_copy(update={"model": answer.model, "train": train}))
+        models.append(load(Path(outcome.path), len(models) + 1))
         margins.append(_margins(models[-1], data))
-        story.models.append(_trained(answer.architecture, answer, outcome, margins, config))
+        story.models.append(_trained(name, answer.architecture, outcome, margins, config))
         story.examples = _pictures(data, models, margins[0][1])
         story.seconds = time.time() - started_s
         _save(story, folder / "story.json")
@@ -164,39 +174,6 @@ def _save(story: Story, path: Path) -> None:
     fields = {name: value for name, value in vars(story).items() if name not in ("examples", "looks", "models")}
     text = json.dumps({**fields, "looks": [asdict(look) for look in story.looks], "models": models}, indent=2)
     atomic.write_text(path, text + "\n")
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    path: Path
-    blessed: bool
-    reasons: tuple[str, ...]
-    train_seconds: float | None
-    pushed: Path | None
-
-
-class _Runner:
-    """Runs the pipeline and keeps in mind which execution trained, so that its model can be found."""
-
-    def __init__(self, node_started: pipeline_run.NodeStarted, node_finished: pipeline_run.NodeFinished):
-        self._started = node_started
-        self._finished = node_finished
-        self._trainer: local.Outcome | None = None
-
-    def run(self, config: Config) -> _Outcome:
-        finished = pipeline_run.run(config, self._started, self._note)
-        if self._trainer is None or self._trainer.execution_id is None:
-            raise RunError("the run has no Trainer; a drill needs the whole pipeline.")
-        store = lineage.open_store(LocalTarget(config.output_path).metadata_path)
-        model = lineage.outputs(store, self._trainer.execution_id)["model"]
-        seconds = round(self._trainer.seconds, 1) if self._trainer.status == local.DONE else None
-        reasons = tuple(finished.summary["reasons"])
-        return _Outcome(Path(model.uri) / "Format-Serving", finished.blessed, reasons, seconds, finished.pushed)
-
-    def _note(self, outcome: local.Outcome, note: str) -> None:
-        if outcome.node == "Trainer":
-            self._trainer = outcome
-        self._finished(outcome, note)
 
 
 def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel, with_labels: bool) -> Look:
@@ -213,11 +190,7 @@ def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel
 def _ask(data: Spans, span: int, deployed: LoadedModel, kept_dir: Path, labels_dir: Path) -> None:
     serialized = data.examples(span, schema.EVAL) + data.examples(span, schema.TEST)
     parsed = [example.decode(one) for one in serialized]
-    with Keeper(kept_dir, share=1.0, pictures=True, retention=Retention(max_mb=1e6, max_days=1e6)) as keeper:
-        for start in range(0, len(parsed), _BATCH):
-            images = [one[schema.IMAGE][0] for one in parsed[start : start + _BATCH]]
-            keeper.offer(deployed, images, deployed.signature().run(images))
-            keeper.flush()
+    clients.ask(deployed.path.parent, deployed.version, [one[schema.IMAGE][0] for one in parsed], kept_dir)
     labels_dir.mkdir(parents=True, exist_ok=True)
     answered = [one for one in kept_requests.read(kept_dir) if one.version == deployed.version]
     for one, features in zip(answered, parsed, strict=True):
@@ -235,20 +208,34 @@ def _margins(model: LoadedModel, data: Spans) -> tuple[Margins, Margins]:
 
 
 def _trained(
-    name: str, model: Model, outcome: _Outcome, margins: list[tuple[Margins, Margins]], config: Config
+    name: str, architecture: str, outcome: Outcome, margins: list[tuple[Margins, Margins]], config: Config
 ) -> Trained:
-    settings = {"confidence": config.gate.confidence, "resamples": config.gate.bootstrap_resamples}
+    confidence = config.gate.confidence
+    settings = {"confidence": confidence, "resamples": config.gate.bootstrap_resamples}
     (before_1, before_2), (now_1, now_2) = margins[0], margins[-1]
+    missing = lost(before_1, before_2, confidence)
+    is_answer = len(margins) > 1
     return Trained(
         name=name,
-        architecture=model.architecture,
+        architecture=architecture,
         blessed=outcome.blessed,
+        reasons=outcome.reasons,
         train_seconds=outcome.train_seconds,
-        size_mb=round(sum(file.stat().st_size for file in outcome.path.rglob("*") if file.is_file()) / 1e6, 1),
+        size_mb=round(sum(file.stat().st_size for file in Path(outcome.path).rglob("*") if file.is_file()) / 1e6, 1),
         span_1=intervals(now_1, None, **settings).mean_iou,  # type: ignore[arg-type]
         span_2=intervals(now_2, None, **settings).mean_iou,  # type: ignore[arg-type]
-        regained=regained(before_1, before_2, now_2, config.gate.confidence) if len(margins) > 1 else None,
+        lost=None if is_answer else missing,
+        regained=regained(before_1, before_2, now_2, confidence) if is_answer and missing.low > 0 else None,
     )
+
+
+def lost(before_1: Margins, before_2: Margins, confidence: float, resamples: int = 2000, seed: int = 0) -> Interval:
+    """Mean IoU on span 1 less that on span 2, with its bootstrap interval; the arguments are those of `regained`."""
+    rng = np.random.default_rng(seed)
+    difference = _scores(before_1, _weights(len(before_1), resamples, rng)) - _scores(
+        before_2, _weights(len(before_2), resamples, rng)
+    )
+    return _interval(difference, confidence)
 
 
 def regained(
@@ -265,20 +252,26 @@ def regained(
       seed: of the drawing; spans are drawn each on its own, the two models on span 2 with the same pictures.
     """
     rng = np.random.default_rng(seed)
-
-    def weights(pictures: int) -> NDArray[np.float64]:
-        drawn = rng.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
-        return np.concatenate([np.ones((1, pictures)), drawn])
-
-    def scores(weight: NDArray[np.float64], margins: Margins) -> NDArray[np.float64]:
-        sums = weight @ margins.reshape(len(margins), -1).astype(np.float64)
-        return confusion.mean_iou_of_margins(sums.reshape(-1, *margins.shape[1:]))
-
-    first, second = weights(len(before_1)), weights(len(before_2))
-    old_1, old_2, new_2 = scores(first, before_1), scores(second, before_2), scores(second, now_2)
+    first, second = _weights(len(before_1), resamples, rng), _weights(len(before_2), resamples, rng)
+    old_1, old_2, new_2 = _scores(before_1, first), _scores(before_2, second), _scores(now_2, second)
     share = (new_2 - old_2) / np.where(np.abs(old_1 - old_2) < 1e-9, np.nan, old_1 - old_2)
-    low, high = np.nanquantile(share[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(share[0]), float(low), float(high))
+    return _interval(share, confidence)
+
+
+def _weights(pictures: int, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """How often each picture is drawn, [1 + resamples, pictures]; the first row is the pictures themselves."""
+    drawn = rng.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
+    return np.concatenate([np.ones((1, pictures)), drawn])
+
+
+def _scores(margins: Margins, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    sums = weights @ margins.reshape(len(margins), -1).astype(np.float64)
+    return confusion.mean_iou_of_margins(sums.reshape(-1, *margins.shape[1:]))
+
+
+def _interval(values: NDArray[np.float64], confidence: float) -> Interval:
+    low, high = np.nanquantile(values[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(values[0]), float(low), float(high))
 
 
 def _pictures(data: Spans, models: list[LoadedModel], lost: Margins) -> list[list[NDArray[np.uint8]]]:
