@@ -54,6 +54,13 @@ def test_one_comment_and_a_red_check_with_links(server, folder):
     assert "[Report](https://github.example/report)" in comment["body"]
     assert "[Log](https://github.example/run)" in comment["body"]
     assert [(check["conclusion"], check["head_sha"]) for check in server.checks] == [("failure", HEAD)] * 2
+    assert server.checks[0]["name"] == "segpipe verdict configs/demo.toml"
+
+
+def test_another_configs_verdict_takes_no_check_away(server, folder):
+    assert post.main(environment(server, folder)) == 0
+    assert post.main({**environment(server, folder), "CONFIG": "configs/pets.toml"}) == 0
+    assert len({check["name"] for check in server.checks}) == len(server.comments) == 2
 
 
 def test_the_worst_pictures_are_in_the_comment(server, folder):

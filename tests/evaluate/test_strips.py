@@ -44,9 +44,3 @@ def test_no_colour_appears_between_two_classes():
     pixels = np.zeros((512, 300, 3), np.uint8)
     pixels[::2] = 200
     assert set(np.unique(strips.fit(pixels))) <= {0, 200}
-
-
-def test_the_files_are_numbered_from_the_worst(tmp_path):
-    files = strips.write([sample(), sample(32)], tmp_path / "worst")
-    assert [file.name for file in files] == ["1.jpg", "2.jpg"]
-    assert [Image.open(file).height for file in files] == [64, 32]

@@ -9,7 +9,7 @@ from tfx.types import Channel, artifact_utils, standard_artifacts
 
 from segpipe.config import Config, to_json
 from segpipe.errors import ConfigError, DataError
-from segpipe.evaluate import table
+from segpipe.evaluate import confusion, table
 from segpipe.evaluate.gate import Verdict
 from segpipe.pipeline import evaluator
 from segpipe.pipeline.targets import IN_PROCESS_BEAM
@@ -101,6 +101,17 @@ def test_a_good_first_model_is_blessed_as_tfx_blesses(judge, tmp_path):
     assert judge.blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
     assert judge.blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY) == 7
     assert judge.blessing.get_string_custom_property("reasons") == "[]"
+
+
+def test_the_worst_pictures_lie_beside_the_verdict(judge, tmp_path):
+    judge("noisy")
+    folder = tmp_path / "evaluation"
+    pictures = table.read(folder)
+    scores = dict(zip(pictures.ids, confusion.mean_iou_of_margins(pictures.candidate), strict=True))
+    shown = json.loads((folder / "worst/index.json").read_text())
+    assert [one["mean_iou"] for one in shown] == pytest.approx(sorted(scores.values())[:3])
+    assert [one["mean_iou"] for one in shown] == pytest.approx([scores[one["id"]] for one in shown])
+    assert all((folder / "worst" / one["file"]).read_bytes().startswith(b"\xff\xd8") for one in shown)
 
 
 def test_predicting_the_majority_everywhere_fails_the_default_gate(judge, tmp_path):

@@ -23,7 +23,7 @@ NO_VERDICT = "No verdict: the run ended before there was one"
 def post(
     folder: Path, github: GitHub, pull: int, commit: str = "", config: str = "", report_url: str = "", run_url: str = ""
 ) -> str:
-    """Puts the verdict on a pull request: one comment for each config, updated and never repeated, and a check.
+    """Puts the verdict on a pull request: one comment and one check for each config; the comment is never repeated.
 
     Args:
       folder: with verdict.md, verdict.json and the pictures that it names; where they are missing the comment says that
@@ -31,7 +31,7 @@ def post(
       github: the repository.
       pull: number of the pull request.
       commit: to put the check on; the pull request's latest where it is empty.
-      config: tells the comments of several configs apart; that of verdict.json where it is empty.
+      config: tells several of them apart; that of verdict.json where it is empty.
       report_url: of the run's page.
       run_url: of the job's log.
 
@@ -48,7 +48,7 @@ def post(
     links = {"Report": report_url, "Log": run_url}
     markdown += "\n" + " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
     commit = commit or github.pull(pull)["head"]["sha"]
-    github.create_check(commit, CHECK, conclusion, title, markdown, report_url or run_url)
+    github.create_check(commit, f"{CHECK} {config}".rstrip(), conclusion, title, markdown, report_url or run_url)
     return github.upsert_comment(pull, f"<!-- segpipe verdict {_plain(config)} -->", markdown)
 
 

@@ -1,24 +1,31 @@
 """The page of a run that came to its end on Vertex AI in, its verdict out."""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from google.cloud import aiplatform, storage  # type: ignore[attr-defined]
+from google.cloud.aiplatform_v1 import PipelineTaskDetail
 
+from segpipe import schema
 from segpipe.cicd import summary, verdict
-from segpipe.config import Vertex
+from segpipe.config import Config, Vertex
 from segpipe.errors import RunError, UserError
-from segpipe.pipeline.evaluator import VERDICT_FILE
+from segpipe.pipeline import evaluation
 from segpipe.pipeline.vertex_errors import in_a_sentence
 
 _PAGE = re.compile(r".*/locations/(?P<region>[\w-]+)/pipelines/runs/(?P<run>[\w-]+)\?project=(?P<project>[\w:.-]+)")
 
 
-def read(page: str, change: verdict.Change) -> verdict.Verdict:
+def read(page: str, config: Config, change: verdict.Change, folder: Path) -> verdict.Verdict:
     """Words what the Evaluator of a run on Vertex AI decided.
 
     Args:
       page: address of the run, as `segpipe submit` prints it.
-      change: the config and the commit that ran.
+      config: that ran.
+      change: its file and the commit.
+      folder: for a copy of what the Evaluator left.
 
     Raises:
       UserError: that is no such address, or Google refused something.
@@ -30,13 +37,42 @@ def read(page: str, change: verdict.Change) -> verdict.Verdict:
     project, region = parts["project"], parts["region"]
     with in_a_sentence("asking for the run", Vertex(project=project, region=region)):
         job = aiplatform.PipelineJob.get(parts["run"], project=project, location=region)
-        folders = [
-            artifact.uri
-            for task in job.task_details
-            if task.task_name == "Evaluator" and "evaluation" in task.outputs
-            for artifact in task.outputs["evaluation"].artifacts
-        ]
-        if not folders:
-            raise RunError(f"no model was judged in this run; see {page}")
-        text = storage.Blob.from_uri(f"{folders[-1]}/{VERDICT_FILE}", storage.Client(project)).download_as_bytes()
-    return verdict.judge(change, summary.of_verdict(parts["run"], text), None)
+        tasks = list(job.task_details)
+        _download(storage.Client(project), _evaluation(tasks, page), folder)
+    evaluated = evaluation.read_all(folder, config)
+    ran = {
+        "name": config.name,
+        "status": "done",
+        "components": {task.task_name: _component(task) for task in tasks if task.end_time},
+        "pictures": {schema.TEST: len(evaluated.pictures)},
+        **evaluation.numbers(evaluated, folder, config),
+    }
+    return verdict.judge(change, summary.of(ran), None)
+
+
+def _evaluation(tasks: Iterable[PipelineTaskDetail], page: str) -> str:
+    """The gs:// folder of the run's evaluation."""
+    uris = [
+        artifact.uri
+        for task in tasks
+        if task.task_name == "Evaluator" and "evaluation" in task.outputs
+        for artifact in task.outputs["evaluation"].artifacts
+    ]
+    if not uris:
+        raise RunError(f"no model was judged in this run; see {page}")
+    return uris[-1]
+
+
+def _component(task: PipelineTaskDetail) -> dict[str, Any]:
+    done = task.state == PipelineTaskDetail.State.SUCCEEDED  # SKIPPED where Vertex AI reused an earlier run's.
+    return {"status": "done" if done else "reused", "seconds": (task.end_time - task.start_time).total_seconds()}
+
+
+def _download(client: storage.Client, uri: str, folder: Path) -> None:
+    name, _, prefix = uri.removeprefix("gs://").partition("/")
+    bucket = client.bucket(name)
+    for listed in client.list_blobs(bucket, prefix=f"{prefix}/"):
+        path = folder / listed.name.removeprefix(f"{prefix}/")
+        if not listed.name.endswith("/"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            bucket.blob(listed.name).download_to_filename(str(path))

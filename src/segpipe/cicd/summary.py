@@ -1,7 +1,7 @@
 """A run's summary.json in, the frozen values that a verdict needs out."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,58 +108,33 @@ def read(path: Path) -> Summary:
       DataError: there is none, or it is not one.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        metrics = raw.get("metrics") or {}
-        return Summary(
-            name=raw["name"],
-            status=raw["status"],
-            error=raw.get("error"),
-            blessed=raw["blessed"],
-            override=raw.get("override") or "",
-            rules=_rules(raw.get("rules", ())),
-            candidate=_scores(metrics.get("candidate")),
-            champion=_scores(metrics.get("baseline")),
-            component_seconds={
-                name: component["seconds"]
-                for name, component in raw["components"].items()
-                if component["status"] == "done"
-            },
-            pictures={split: raw["pictures"][split] for split in SPLITS if split in (raw.get("pictures") or {})},
-            report=Path(raw["report"]) if raw.get("report") else None,
-            intervals=_intervals(raw.get("intervals") or {}),
-            worst=tuple(Shown(one["id"], one["mean_iou"], Path(one["picture"])) for one in raw.get("worst", ())),
-        )
+        return of(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise DataError(f"no such summary: {path}; `segpipe run CONFIG` writes one.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not the summary of a run ({type(error).__name__}: {error}).") from None
 
 
-def of_verdict(name: str, text: bytes) -> Summary:
-    """What is known of a run of which only the Evaluator's verdict is at hand.
-
-    Args:
-      name: of the run.
-      text: the verdict, as JSON.
-    """
-    raw = json.loads(text)
+def of(raw: Mapping[str, Any]) -> Summary:
+    """What a summary.json holds, as values."""
+    metrics = raw.get("metrics") or {}
     return Summary(
-        name=name,
-        status="done",
-        error=None,
+        name=raw["name"],
+        status=raw["status"],
+        error=raw.get("error"),
         blessed=raw["blessed"],
-        override=raw["override"],
-        rules=_rules(raw["rules"]),
-        candidate=None,
-        champion=None,
-        component_seconds={},
-        pictures={},
-        report=None,
+        override=raw.get("override") or "",
+        rules=tuple(Rule(rule["sentence"], rule["passed"]) for rule in raw.get("rules", ())),
+        candidate=_scores(metrics.get("candidate")),
+        champion=_scores(metrics.get("baseline")),
+        component_seconds={
+            name: component["seconds"] for name, component in raw["components"].items() if component["status"] == "done"
+        },
+        pictures={split: raw["pictures"][split] for split in SPLITS if split in (raw.get("pictures") or {})},
+        report=Path(raw["report"]) if raw.get("report") else None,
+        intervals=_intervals(raw.get("intervals") or {}),
+        worst=tuple(Shown(one["id"], one["mean_iou"], Path(one["picture"])) for one in raw.get("worst", ())),
     )
-
-
-def _rules(raw: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    return tuple(Rule(rule["sentence"], rule["passed"]) for rule in raw)
 
 
 def _scores(raw: Mapping[str, Any] | None) -> Scores | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from segpipe import config as config_module
 from segpipe.errors import UserError
 
 NOT_BLESSED = 3
@@ -50,11 +51,12 @@ def submitted(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the verdict.")] = Path("runs/verdict"),
 ) -> None:
     """Print the verdict of a run on Vertex AI that came to its end; exit 3 where the model is not blessed."""
+    settings = config_module.load(Path(config))
     from segpipe.cicd.compare import resolve
     from segpipe.cicd.submitted import read
     from segpipe.cicd.verdict import Change
 
-    judged = read(page, Change(config, resolve(Path.cwd(), commit)))
+    judged = read(page, settings, Change(config, resolve(Path.cwd(), commit)), out / "evaluation")
     judged.write(out)
     typer.echo(judged.markdown)
     if not judged.blessed:

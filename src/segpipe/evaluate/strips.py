@@ -4,8 +4,6 @@ For places that show pictures by their address and cannot hold them, as a commen
 """
 
 import io
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,19 +18,6 @@ MAX_SIDE_PIXELS: Final = 256
 """Of each of the four panes."""
 
 _GAP_PIXELS = 4
-
-
-def write(samples: Sequence[Sample], folder: Path) -> list[Path]:
-    """Writes a JPEG for each sample, 1.jpg … in their order.
-
-    Returns:
-      The files.
-    """
-    files = [folder / f"{number}.jpg" for number in range(1, len(samples) + 1)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, sample in zip(files, samples, strict=True):
-        file.write_bytes(strip(sample))
-    return files
 
 
 def strip(sample: Sample) -> bytes:

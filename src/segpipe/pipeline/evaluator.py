@@ -21,7 +21,7 @@ from tfx.utils import io_utils, path_utils
 from segpipe import schema
 from segpipe.config import Config, from_json, to_json
 from segpipe.errors import ConfigError, DataError
-from segpipe.evaluate import bootstrap, examples, gate, inference, slices, table
+from segpipe.evaluate import bootstrap, examples, gallery, gate, inference, slices, strips, table
 from segpipe.ingest import example
 from segpipe.pipeline import evaluation
 from segpipe.pipeline.counting import count_pictures, read_examples, write_metrics, write_rows
@@ -29,8 +29,6 @@ from segpipe.pipeline.digest import code_digest
 from segpipe.pipeline.metrics import eval_config
 
 BASELINE_BLESSING = "baseline_blessing"
-VERDICT_FILE = "verdict.json"
-"""In the folder of the evaluation: what `gate.Verdict.from_json` reads."""
 
 REASONS = "reasons"
 OVERRIDE = "override"
@@ -72,7 +70,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             config, folder, pictures, models, first, problem, _notes(input_dict, pictures, models, config)
         )
         verdict = gate.judge(config.gate, evidence, exec_properties[OVERRIDE])
-        io_utils.write_string_file(f"{folder}/{VERDICT_FILE}", verdict.to_json())
+        io_utils.write_string_file(f"{folder}/{evaluation.VERDICT_FILE}", verdict.to_json())
+        _write_worst(models[tfma_constants.CANDIDATE_KEY], shards, pictures, folder)
         blessing = artifact_utils.get_single_instance(output_dict[standard.BLESSING_KEY])
         _bless(blessing, verdict, pictures.data_digest, candidate, champions)
 
@@ -199,6 +198,20 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         )
         super().__init__(spec=spec)
+
+
+def _write_worst(candidate: str, shards: list[str], pictures: table.PictureTable, folder: str) -> None:
+    """Leaves the worst pictures beside the verdict, for pages that have neither the model nor the data."""
+    shown = gallery.choose(
+        inference.load(candidate), shards, pictures, how_many=evaluation.WORST, of_each_class=0
+    ).worst
+    files = [f"{number}.jpg" for number in range(1, len(shown) + 1)]
+    for file, sample in zip(files, shown, strict=True):
+        io_utils.write_bytes_file(f"{folder}/{evaluation.WORST_FOLDER}/{file}", strips.strip(sample))
+    index = [
+        {"id": sample.id, "mean_iou": sample.mean_iou, "file": file} for file, sample in zip(files, shown, strict=True)
+    ]
+    io_utils.write_string_file(f"{folder}/{evaluation.WORST_FOLDER}/{evaluation.WORST_INDEX}", json.dumps(index))
 
 
 def _judging_splits(input_dict: dict[str, list[types.Artifact]], splits: list[str]) -> list[str]:

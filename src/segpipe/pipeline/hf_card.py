@@ -8,7 +8,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from tfx.dsl.io import fileio
 
 from segpipe.evaluate.gate import Verdict
-from segpipe.pipeline.evaluator import VERDICT_FILE
+from segpipe.pipeline.evaluation import VERDICT_FILE
 
 
 def measured(uri: str) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """What a local run leaves for people and programs: the executions' outputs in, summary.json and the report out."""
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,10 @@ from tfx.utils import path_utils
 
 from segpipe import atomic, schema
 from segpipe.config import Config
-from segpipe.evaluate import balance, bootstrap, examples, gallery, gate, inference, measures, slices, strips
-from segpipe.evaluate import table as picture_table
+from segpipe.evaluate import balance, examples, gallery, inference, slices
 from segpipe.evaluate.page import write_report
 from segpipe.evaluate.report import Component, Report, Scores, Statistic
 from segpipe.pipeline import evaluation, lineage, provenance
-from segpipe.pipeline.evaluator import VERDICT_FILE
 from segpipe.pipeline.example_gen import ACCOUNT
 from segpipe.pipeline.local import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, LocalTarget
@@ -28,9 +24,6 @@ from segpipe.pipeline.targets import BASELINE_NODE_ID, LocalTarget
 Outputs = Mapping[str, lineage.Output]
 
 _VERSIONS_OF = ("segpipe", "tfx", "tensorflow", "keras", "apache-beam", "tensorflow-model-analysis")
-
-_WORST = 3
-"""Pictures that lie beside the report as files of their own."""
 
 
 def write(
@@ -43,28 +36,18 @@ def write(
     """
     by_node = {o.node: lineage.outputs(store, o.execution_id) for o in outcomes if o.execution_id is not None}
     report = target.run_dir / "report" / "index.html"
-    blessed = by_node["Evaluator"]["blessing"].properties.get("blessed") == 1
+    folder = Path(by_node["Evaluator"]["evaluation"].uri)
+    evaluated = evaluation.read_all(folder, config)
     pushed = _pushed(by_node["Pusher"])
     account = _account(by_node["ExampleGen"])
-    evaluated = _evaluated(config, by_node)
-    verdict = evaluated.verdict
     summary = {
         **_frame(config, outcomes, started_s),
-        "metrics": {
-            "candidate": _nested(evaluated.candidate.metrics),
-            "baseline": _nested(evaluated.champion.metrics) if evaluated.champion else None,
-        },
-        "intervals": _interval_numbers(evaluated.intervals, config.gate.confidence, config.data.classes),
-        "blessed": blessed,
-        "reasons": verdict.reasons,
-        "override": verdict.override,
+        **evaluation.numbers(evaluated, folder, config),
         "model_id": by_node["Trainer"]["model"].id,
-        "rules": [asdict(rule) for rule in verdict.rules],
         "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
         "pictures": account["counts"],
         "quarantined": account["bad"],
         "report": str(report),
-        "worst": _worst(evaluated.shown, report.parent / "worst"),
     }
     _write_report(config, by_node, summary, evaluated, report)
     _write_summary(config, summary)
@@ -129,47 +112,15 @@ _KEY_NUMBERS = {
 }
 
 
-@dataclass(frozen=True)
-class _Evaluated:
-    """What the Evaluator found, and what a reader of it looks at.
-
-    Attributes:
-      verdict: the gate's.
-      candidate: its scores on the test split.
-      champion: the last blessed model's on the same pictures, or None.
-      pictures: the counts of each picture.
-      intervals: how sure the scores are.
-      shown: the pictures that are worth a look.
-    """
-
-    verdict: gate.Verdict
-    candidate: evaluation.Scores
-    champion: evaluation.Scores | None
-    pictures: picture_table.PictureTable
-    intervals: bootstrap.Intervals
-    shown: gallery.Gallery
-
-
-def _evaluated(config: Config, by_node: Mapping[str, Outputs]) -> _Evaluated:
-    uri = by_node["Evaluator"]["evaluation"].uri
-    candidate, champion = evaluation.read(uri)
-    pictures = picture_table.read(uri)
-    counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
-    return _Evaluated(
-        verdict=gate.Verdict.from_json(Path(uri, VERDICT_FILE).read_text(encoding="utf-8")),
-        candidate=candidate,
-        champion=champion,
-        pictures=pictures,
-        intervals=bootstrap.intervals(
-            pictures.candidate, pictures.champion, config.gate.confidence, config.gate.bootstrap_resamples
-        ),
-        shown=gallery.choose(counter, _shards(by_node, schema.TEST), pictures),
-    )
-
-
 def _write_report(
-    config: Config, by_node: Mapping[str, Outputs], summary: Mapping[str, Any], evaluated: _Evaluated, path: Path
+    config: Config,
+    by_node: Mapping[str, Outputs],
+    summary: Mapping[str, Any],
+    evaluated: evaluation.Evaluated,
+    path: Path,
 ) -> None:
+    counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
+    shown = gallery.choose(counter, _shards(by_node, schema.TEST), evaluated.pictures)
     made_by = provenance.of_model(config.output_path / "metadata.db", summary["model_id"])
     report = Report(
         name=config.name,
@@ -182,9 +133,9 @@ def _write_report(
         intervals=evaluated.intervals,
         confidence=config.gate.confidence,
         slices=slices.score(evaluated.pictures, config.evaluate.min_slice_pictures),
-        worst=evaluated.shown.worst,
-        typical=evaluated.shown.typical,
-        by_class=evaluated.shown.by_class,
+        worst=shown.worst,
+        typical=shown.typical,
+        by_class=shown.by_class,
         splits=summary["pictures"],
         class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
@@ -245,42 +196,8 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
     }
 
 
-def _interval_numbers(intervals: bootstrap.Intervals, confidence: float, classes: Sequence[str]) -> dict[str, Any]:
-    def ends(interval: bootstrap.Interval) -> dict[str, float | None]:
-        return {"low": measures.or_none(interval.low), "high": measures.or_none(interval.high)}
-
-    return {
-        "confidence": confidence,
-        "mean_iou": ends(intervals.mean_iou),
-        "difference": ends(intervals.difference) if intervals.difference else None,
-        "class_iou": {name: ends(interval) for name, interval in zip(classes, intervals.class_iou, strict=True)},
-    }
-
-
-def _worst(shown: gallery.Gallery, folder: Path) -> list[dict[str, Any]]:
-    """Writes the worst pictures where another page can show them."""
-    samples = shown.worst[:_WORST]
-    return [
-        {"id": sample.id, "mean_iou": sample.mean_iou, "picture": str(file)}
-        for sample, file in zip(samples, strips.write(samples, folder), strict=True)
-    ]
-
-
 def _write_summary(config: Config, summary: Mapping[str, Any]) -> None:
     atomic.write_text(config.output_path / "summary.json", json.dumps(summary, indent=2) + "\n")
-
-
-def _nested(metrics: Mapping[str, float]) -> dict[str, Any]:
-    """{"class_iou/cat": 0.7} as {"class_iou": {"cat": 0.7}}; NaN, where nothing could be judged, as None."""
-    nested: dict[str, Any] = {}
-    for name, value in metrics.items():
-        number = None if math.isnan(value) else value
-        group, _, member = name.partition("/")
-        if member:
-            nested.setdefault(group, {})[member] = number
-        else:
-            nested[group] = number
-    return nested
 
 
 def _pushed(outputs: Outputs) -> Path | None:
