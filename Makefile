@@ -11,7 +11,7 @@ TAG ?= latest
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: push image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
+.PHONY: push push-gpu image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -99,11 +99,12 @@ push-image push-image-gpu: push-image%: image%  # Push it to REPOSITORY, as in u
 	@docker push $(IMAGE)$*:$(TAG) >&2
 	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)$*:$(TAG)
 
-push:  # For the workflows: push-image, with its address and its digest left in runs/.
+push push-gpu: push%:  # For the workflows: push-image or push-image-gpu, its address and its digest left in runs/.
+	@test -n "$(IMAGE)" || { echo "IMAGE must name the image, as in us-central1-docker.pkg.dev/PROJECT/segpipe/pipeline"; exit 2; }
 	@mkdir -p runs
-	$(MAKE) --silent --no-print-directory push-image > runs/push.txt
-	tail -n 1 runs/push.txt > runs/image.txt
-	sed 's/.*@//' runs/image.txt > runs/image.digest
+	$(MAKE) --silent --no-print-directory push-image$* > runs/push$*.txt
+	tail -n 1 runs/push$*.txt > runs/image$*.txt
+	sed 's/.*@//' runs/image$*.txt > runs/image$*.digest
 
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \

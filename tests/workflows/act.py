@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+import yaml
+
 ROOT = Path(__file__).parents[2]
 STAND_INS = Path(__file__).parent / "stand_ins"
 VENV = ROOT / ".venv"
 USES = re.compile(r"uses: (?P<action>[\w.-]+/[\w.-]+)@(?P<ref>\S+)")
 
 TELLING = ("]   | ", "❌", "🏁", "⚙", "Error", "level=error")
+
+runs = pytest.mark.runs
+"""Of a test: the jobs that it lets act run, as in `@runs("ci.yml/check")`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Forge:
       root: working copy; events are of the branch that is checked out there.
       artifacts: name → folder of what jobs kept.
       log: what the stand-ins of third-party actions and commands were asked to do, one "name<TAB>arguments" a line.
+      ran: jobs of which act ran the steps, or which called a workflow with such, as in {"ci.yml/check"}.
     """
 
     def __init__(self, folder: Path, api_url: str):
@@ -49,6 +56,7 @@ class Forge:
         self._log = folder / "stand-ins.log"
         self._folder = folder
         self._api_url = api_url
+        self.ran: set[str] = set()
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("remote", "add", "origin", "https://github.com/owner/repo.git")
@@ -139,8 +147,22 @@ class Forge:
             command, env=environment_of_act, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500
         )
         jobs = re.findall(r"^\[(.+?)\s*\] 🏁  Job (succeeded|failed)", finished.stdout, flags=re.MULTILINE)
+        for name, _ in jobs:
+            self.ran |= self._ids(workflow, name)
         told = [line for line in finished.stdout.splitlines() if any(mark in line for mark in TELLING)]
         return Finished(finished.returncode == 0, {name: how == "succeeded" for name, how in jobs}, "\n".join(told))
+
+    def _ids(self, workflow: str, shown: str) -> set[str]:
+        """Every job that act means by "Workflow/Job", or by "Job/Called workflow/Job"."""
+        ids = set()
+        for name in shown.split("/"):
+            told = yaml.safe_load((self.root / ".github/workflows" / workflow).read_text())
+            if name == told["name"] and all(job["name"] != name for job in told["jobs"].values()):
+                continue
+            [(job_id, job)] = [(job_id, job) for job_id, job in told["jobs"].items() if job["name"] == name]
+            ids.add(f"{workflow}/{job_id}")
+            workflow = Path(job.get("uses", "")).name
+        return ids
 
     def _third_party(self) -> set[tuple[str, str]]:
         files = [*self.root.glob(".github/workflows/*.yml"), *self.root.glob(".github/actions/*/action.yml")]

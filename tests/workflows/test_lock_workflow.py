@@ -1,6 +1,9 @@
 """The weekly lock: made by `make lock`, proposed as a pull request, and proven by CI on its branch."""
 
+from tests.workflows.act import runs
 
+
+@runs("lock.yml/lock")
 def test_newer_packages_become_a_pull_request(forge):
     (forge.root / "src/model.txt").write_text("0.6")
     forge.commit()

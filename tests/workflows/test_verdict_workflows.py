@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.workflows.act import runs
+
 
 @pytest.fixture
 def pull_request(forge, github):
@@ -23,6 +25,7 @@ def pull_request(forge, github):
     return pull_request
 
 
+@runs("ci.yml/verdict", "verdict.yml/train", "verdict.yml/report")
 def test_a_better_model_gets_a_green_check_and_one_comment(forge, github, pull_request):
     event = pull_request(0.65)
     for _ in range(2):
@@ -72,6 +75,7 @@ def test_a_push_to_main_is_judged_against_what_was_there_before(forge, github, p
     assert github.requests == []
 
 
+@runs("retrain.yml/start", "train.yml/local")
 def test_from_the_comment_to_the_training_to_the_comment(forge, github, pull_request):
     pull_request(0.65)
     issue = {"number": 7, "pull_request": {"url": "…"}}
@@ -101,6 +105,7 @@ def test_other_comments_start_no_job(forge, github, pull_request, body):
     assert github.requests == []
 
 
+@runs("retrain.yml/start")
 def test_the_label_starts_a_training(forge, github, pull_request):
     event = pull_request(0.65)
     asked = forge.run(
@@ -123,6 +128,7 @@ def test_nothing_in_a_comment_is_run_by_a_shell(forge, github, pull_request, tmp
     assert github.reactions == [(41, "confused")]
 
 
+@runs("nightly.yml/verdict")
 def test_every_night_main_is_trained_from_nothing(forge, github, pull_request):
     pull_request(0.65)
     finished = forge.run("schedule", "nightly.yml")

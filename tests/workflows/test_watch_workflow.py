@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.workflows.act import runs
+
 DEPLOYED = {"DEPLOYED_RUN": "gs://bucket/runs/demo"}
 RETRAIN = {**DEPLOYED, "RETRAIN_WHEN_DEGRADED": "true"}
 
@@ -28,6 +30,7 @@ def test_nothing_is_watched_where_nothing_is_deployed(watch, forge):
     assert forge.log == []
 
 
+@runs("watch.yml/drift")
 @pytest.mark.parametrize(("status", "green"), [(0, True), (4, False), (5, False)])
 def test_the_verdict_is_the_jobs(watch, forge, status, green):
     finished = watch(status, DEPLOYED)
@@ -39,7 +42,9 @@ def test_the_verdict_is_the_jobs(watch, forge, status, green):
     assert (forge.artifacts / "index.html/index.html").read_text() == "page\n"
 
 
-@pytest.mark.parametrize(("status", "started"), [(0, False), (4, False), (5, True)])
+@pytest.mark.parametrize(
+    ("status", "started"), [(0, False), (4, False), pytest.param(5, True, marks=runs("watch.yml/retrain"))]
+)
 def test_only_a_degraded_model_is_trained_anew(watch, forge, status, started):
     watch(status, RETRAIN)
     dispatch = "gh\tworkflow run train.yml --ref main -f config=configs/demo.toml -f target=vertex"

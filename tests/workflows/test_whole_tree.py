@@ -1,12 +1,17 @@
 """CI's and the release's jobs on this very tree, as far as it goes without the outside; minutes."""
 
+import re
+
 import numpy as np
 import pytest
+from google.cloud import aiplatform_v1 as v1
+from google.protobuf import json_format
 from PIL import Image
 
 from segpipe.ingest import feature_schema
+from tests.cicd import judged
 from tests.servers.hub import LoopbackHub
-from tests.workflows.act import Forge
+from tests.workflows.act import runs
 
 pytestmark = pytest.mark.slow
 
@@ -15,20 +20,22 @@ ONE_TEST = {"PYTEST_ADDOPTS": "tests/test_atomic.py"}
 
 
 @pytest.fixture
-def whole(tmp_path, github):
-    forge = Forge(tmp_path, github.api_url)
-    forge.copy(".")
-    forge.commit()
-    return forge
+def whole(new_forge):
+    new_forge.copy(".")
+    new_forge.commit()
+    return new_forge
 
 
-@pytest.mark.parametrize("job", ["check", "test", "docs", "compile"])
+@pytest.mark.parametrize(
+    "job", [pytest.param(job, marks=runs(f"ci.yml/{job}")) for job in ("check", "test", "docs", "compile")]
+)
 def test_a_job_of_ci_is_green(whole, job):
     finished = whole.run("push", "ci.yml", job=job, environment=ONE_TEST)
     assert finished.succeeded, finished.output
     assert len(finished.jobs) == 1
 
 
+@runs(*(f"release.yml/{job}" for job in ("build", "pypi", "image", "site", "pages", "announce")))
 def test_a_release_builds_once_signs_and_ships_what_was_built(whole):
     event = {"ref": "refs/tags/v0.1.0"}
     image, digest = "europe-docker.pkg.dev/project/images/segpipe", f"sha256:{'0f' * 32}"
@@ -53,6 +60,7 @@ def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole):
     assert whole.log == []
 
 
+@runs("ci.yml/verdict", "verdict.yml/train", "verdict.yml/report")
 def test_two_real_trainings_reach_the_pull_request(whole, github):
     write_discs(whole.root / "data", count=48, side=48)
     (whole.root / "configs/demo.toml").write_text(DISCS.format(epochs=2))
@@ -70,6 +78,40 @@ def test_two_real_trainings_reach_the_pull_request(whole, github):
     assert (whole.artifacts / "report.html/report.html").read_text().startswith("<!doctype html>")
 
 
+@runs("train.yml/vertex", "train.yml/report", "report.yml/report")
+def test_from_the_dispatch_to_vertex_to_the_pull_request(whole, github, google, evaluation):
+    """The job is compiled, staged and submitted for real; the service on loopback takes no time over it."""
+    for bucket in ("bucket", "my-project-segpipe"):
+        google.storage.make_bucket(bucket)
+    google.vertex.runs = lambda job: judged.finish(google, job, evaluation)
+    github.pulls[7] = {"ref": "main", "sha": whole.git("rev-parse", "HEAD"), "full_name": "owner/repo"}
+    image = f"us-central1-docker.pkg.dev/my-project/segpipe/pipeline@sha256:{'0f' * 32}"
+    whole.replace_command("docker", f'if [ "$1" = inspect ]; then echo {image}; fi')
+    inputs = {"config": "configs/vertex.toml", "target": "vertex", "enableDataflow": "true", "pullRequest": "7"}
+    finished = whole.run(
+        "workflow_dispatch",
+        "train.yml",
+        {"inputs": {**inputs, "pipelineName": "from-a-branch", "gcpRegion": "europe-west4"}},
+        variables={"GCP_PROJECT": "my-project", "IMAGE": image.partition("@")[0]},
+        environment=google.environment(),
+    )
+    assert finished.succeeded, finished.output
+    [job] = google.vertex.store.jobs.values()
+    assert "/locations/europe-west4/" in job.name
+    assert job.display_name == "from-a-branch"
+    compiled = json_format.MessageToJson(v1.PipelineJob.pb(job).pipeline_spec)
+    assert "DataflowRunner" in compiled
+    assert image in compiled
+    [comment] = github.comments
+    assert "### ✅ Blessed: mean IoU" in comment["body"]
+    assert "against the champion" in comment["body"]
+    shown = [github.file(url) for url in re.findall(r"!\[.+\]\((.+)\)", comment["body"])]
+    assert shown == [(evaluation / f"worst/{number}.jpg").read_bytes() for number in (1, 2, 3)]
+    assert f"/locations/europe-west4/pipelines/runs/{job.name.split('/')[-1]}?project=my-project" in comment["body"]
+    assert github.checks[0]["conclusion"] == "success"
+
+
+@runs("train.yml/publish")
 def test_a_blessed_model_reaches_the_hub_without_a_token(whole, github):
     write_discs(whole.root / "data", count=48, side=48)
     feature_schema.write(whole.root / "configs/schema.pbtxt", feature_schema.build(["ground", "disc"]))

@@ -1,14 +1,17 @@
 """What every workflow file has to keep to: pins, permissions, quoting, and steps that a person can call."""
 
+import importlib
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.workflows.act import ROOT, STAND_INS, VENV
 
+HERE = Path(__file__).parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -82,7 +85,7 @@ def test_secrets_are_read_only_where_a_person_approves(path):
 
 @each_workflow
 def test_every_step_is_a_command_that_a_person_can_call(path):
-    commands = {"make", "segpipe", "gh", "test", "echo", "mkdir"}
+    commands = {"make", "segpipe", "gh", "gcloud", "test", "echo", "mkdir"}
     for step in steps(path):
         if "run" in step:
             assert step["run"].split()[0] in commands, step
@@ -98,6 +101,21 @@ def test_the_published_parameters_are_there():
     inputs = read(ROOT / ".github/workflows/train.yml")[True]["workflow_dispatch"]["inputs"]
     assert {"gcpProject", "gcpRegion", "pipelineName", "enableDataflow", "config", "target"} <= set(inputs)
     assert inputs["target"]["options"] == ["local", "vertex"]
+
+
+def test_each_job_of_each_workflow_is_run_by_a_test():
+    modules = [importlib.import_module(f"tests.workflows.{path.stem}") for path in HERE.glob("test_*.py")]
+    tests = [value for module in modules for name, value in vars(module).items() if name.startswith("test_")]
+    named = {job for test in tests for job in jobs_that_it_runs(test)}
+    assert named == {f"{path.name}/{job}" for path in WORKFLOWS for job, _ in jobs(path)}
+
+
+def jobs_that_it_runs(test):
+    """Those that the mark `runs` of a test or of one of its parameters names; the fixtures hold the test to them."""
+    marks = getattr(test, "pytestmark", [])
+    cases = [case for mark in marks if mark.name == "parametrize" for case in mark.args[1]]
+    marks = [*marks, *(mark for case in cases for mark in getattr(case, "marks", ()))]
+    return [job for mark in marks if mark.name == "runs" for job in mark.args]
 
 
 def test_the_linter_finds_nothing():
