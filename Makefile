@@ -101,8 +101,7 @@ push-image push-image-gpu: push-image%: image%  # Push it to REPOSITORY, as in u
 
 push push-gpu: push%:  # For the workflows: push-image or push-image-gpu, its address and its digest left in runs/.
 	@test -n "$(IMAGE)" || { echo "IMAGE must name the image, as in us-central1-docker.pkg.dev/PROJECT/segpipe/pipeline"; exit 2; }
-	@mkdir -p runs
-	$(MAKE) --silent --no-print-directory push-image$* > runs/push$*.txt
+	mkdir -p runs && $(MAKE) --silent --no-print-directory push-image$* > runs/push$*.txt
 	tail -n 1 runs/push$*.txt > runs/image$*.txt
 	sed 's/.*@//' runs/image$*.txt > runs/image$*.digest
 
