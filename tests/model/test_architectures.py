@@ -4,6 +4,7 @@ import pytest
 
 from segpipe import config, model
 from segpipe.errors import ConfigError
+from segpipe.model import architectures
 
 SMALL = {
     "unet_mobilenetv2": config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8)),
@@ -59,3 +60,17 @@ def test_logits_are_float32_in_mixed_precision_too(small):
 def test_an_unknown_architecture_is_answered_by_the_known_ones():
     with pytest.raises(ConfigError, match="no architecture 'unet'; there are unet_mobilenetv2"):
         model.build(config.Model(architecture="unet"), num_classes=2, image_size=32)
+
+
+def test_a_check_before_the_run_finds_what_the_build_would(tmp_path):
+    with pytest.raises(ConfigError, match=r"no architecture 'unett'; there are unet_mobilenetv2, deeplabv3plus"):
+        architectures.check(config.Model(architecture="unett"))
+    with pytest.raises(ConfigError, match=r"model.weights: no such file: .*mine\.weights\.h5"):
+        architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
+    (tmp_path / "mine.weights.h5").touch()
+    architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
+
+
+@pytest.mark.parametrize("elsewhere", ["none", "imagenet", "preset:mit_b0_ade20k_512", "https://host/w.h5#sha256=00"])
+def test_a_check_before_the_run_downloads_nothing(elsewhere):
+    architectures.check(config.Model(weights=elsewhere))

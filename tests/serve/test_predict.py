@@ -104,7 +104,7 @@ def test_a_folder_or_pattern_means_its_pictures(jpeg):
 
 
 def test_what_names_no_picture_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"no picture: .*gone"):
+    with pytest.raises(UserError, match=r"no picture: .*gone\.jpg; there is no such file"):
         find([str(tmp_path / "gone.jpg")])
 
 

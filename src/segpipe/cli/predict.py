@@ -9,6 +9,7 @@ import typer
 from segpipe import progress
 from segpipe.cli.console import library_output_to, plain_progress
 from segpipe.errors import UserError
+from segpipe.ingest.wording import count
 
 
 def predict(
@@ -37,11 +38,16 @@ def predict(
         return
     from segpipe.serve import predict as prediction
 
-    prediction.find(images)  # A wrong name is told before the model is loaded.
-    from segpipe.serve.predictor import Predictor
+    prediction.find(images)  # A wrong name is told before TensorFlow and the model are loaded.
+    with (
+        library_output_to(Path(os.devnull), verbose=False) as person,
+        plain_progress(person) as listener,
+        progress.listening(listener),
+    ):
+        from segpipe.serve.predictor import Predictor
 
-    written = list(prediction.predict(Predictor.load(model_dir), images, out, max_megapixels))
-    typer.echo(f"{len(written)} pictures", err=True)
+        written = list(prediction.predict(Predictor.load(model_dir), images, out, max_megapixels))
+    typer.echo(count(len(written), "picture"), err=True)
     typer.echo(out)
 
 

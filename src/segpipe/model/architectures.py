@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segpipe import config
 from segpipe.errors import ConfigError
+from segpipe.model import presets, weights
 from segpipe.model.deeplabv3plus import deeplabv3plus
 from segpipe.model.network import Network
 from segpipe.model.segformer import segformer
@@ -31,6 +32,22 @@ def build(model: config.Model, num_classes: int, image_size: int, directory: Pat
     Raises:
       ConfigError: there is no such architecture, or its weights cannot be had.
     """
+    return _named(model)(model, num_classes, image_size, directory)
+
+
+def check(model: config.Model, directory: Path = Path()) -> None:
+    """Checks, before a picture is read, what `build` would only find out when it is the Trainer's turn.
+
+    Raises:
+      ConfigError: there is no such architecture, or the weights are a file that does not exist.
+    """
+    _named(model)
+    elsewhere = model.weights in (weights.IMAGENET, weights.NONE) or model.weights.startswith(presets.PREFIX)
+    if not elsewhere and "://" not in model.weights:
+        weights.fetch(model.weights, directory)
+
+
+def _named(model: config.Model) -> Architecture:
     if model.architecture not in ARCHITECTURES:
         raise ConfigError(f"no architecture {model.architecture!r}; there are {', '.join(ARCHITECTURES)}.")
-    return ARCHITECTURES[model.architecture](model, num_classes, image_size, directory)
+    return ARCHITECTURES[model.architecture]

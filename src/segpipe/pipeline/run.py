@@ -11,6 +11,7 @@ from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import RunError, SegpipeError
+from segpipe.model import architectures
 from segpipe.pipeline import graph, lineage, local, results
 from segpipe.pipeline.pusher import remove_half_written
 from segpipe.pipeline.targets import LocalTarget
@@ -66,6 +67,7 @@ def run(
       UserError: the data or the config is wrong.
       RunError: another run holds the folder, or a component failed.
     """
+    architectures.check(config.model, config.directory)
     target = LocalTarget(config.output_path)
     with _alone_in(target.run_dir):
         store = lineage.open_store(target.metadata_path)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from segpipe.errors import DataError, UserError
 from segpipe.ingest import picture
 from segpipe.preprocess.palette import overlay
 from segpipe.progress import report
-from segpipe.serve.predictor import Predictor
+
+if TYPE_CHECKING:  # TensorFlow's import takes seconds; a wrong file name is told before it.
+    from segpipe.serve.predictor import Predictor
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 BATCH = 8
@@ -30,7 +33,7 @@ class Written:
 
 
 def predict(
-    predictor: Predictor, sources: Sequence[str], out_dir: Path, max_megapixels: float = 100.0
+    predictor: "Predictor", sources: Sequence[str], out_dir: Path, max_megapixels: float = 100.0
 ) -> Iterator[Written]:
     """Predicts pictures and writes, for each, NAME.mask.png and NAME.overlay.png.
 
@@ -78,7 +81,8 @@ def find(sources: Iterable[str]) -> list[Path]:
             folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
             found = sorted(p for p in folder.glob(pattern) if p.is_file() and p.suffix.lower() in SUFFIXES)
         if not found:
-            raise UserError(f"no picture: {source}; known formats are {', '.join(sorted(SUFFIXES))}.")
+            there = "" if path.is_dir() or "*" in source else " there is no such file;"
+            raise UserError(f"no picture: {source};{there} known formats are {', '.join(sorted(SUFFIXES))}.")
         files.update(dict.fromkeys(found))
     names: dict[str, Path] = {}
     for file in files:
