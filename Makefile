@@ -11,10 +11,10 @@ TAG ?= latest
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: push push-gpu image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench docs compile dist sbom fetch hubsecret report retrain lock clean
+.PHONY: push push-gpu image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench growth docs compile dist sbom fetch hubsecret report retrain lock clean
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Install everything from requirements.lock into .venv.
 
@@ -62,6 +62,9 @@ format: $(READY)  ## Format the code and mend what the linter can.
 
 bench: $(READY)  ## Measure every stage against the published design; prints a table, writes benchmarks/out/.
 	$(PYTHON) -m benchmarks
+
+growth: $(READY)  ## Measure 1,000 to 5,000 pictures: what a further picture costs, and the memory.
+	$(PYTHON) -m benchmarks --design segpipe --pictures 1000 2000 5000
 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error.
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
