@@ -15,7 +15,7 @@ from segpipe.drill.story import Story, Trained
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.preprocess.palette import colorize, overlay, palette
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _RIGHT = 640, 260, 40, 30, 150
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _RIGHT = 900, 260, 40, 30, 250
 _COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 
 
