@@ -379,7 +379,7 @@ class Hub(_Section):
       private: make new repositories private, and refuse to push into a public one.
       space_sdk: the demo app; "none" for no Space.
       space_repo_name: of the Space; the model's when left out.
-      space_app: folder of an app template of your own.
+      space_app: folder of an app template of your own; a run on Google Cloud uploads it.
       license: identifier of the model's licence on the Hub, such as apache-2.0.
       dataset_name: what people call the data set; dataset_id is its id on the Hub, where it has one.
       exports: other formats to push beside the SavedModel, each checked against it first.

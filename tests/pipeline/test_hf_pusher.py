@@ -5,8 +5,10 @@ import logging
 from pathlib import Path
 
 import pytest
+from docker.utils.build import exclude_paths
 from ml_metadata.metadata_store import MetadataStore
 from tfx.dsl.components.common.importer import Importer
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -19,6 +21,8 @@ from segpipe.pipeline.hf_pusher import HFPusher, hf_pusher
 from tests.publish.conftest import loopback, saved_model  # noqa: F401 (fixtures)
 from tests.publish.plans import TOKEN
 from tests.servers.hub import Fault, LoopbackHub
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -112,6 +116,17 @@ def test_the_token_is_nowhere(tmp_path, model_uri: str, loopback: LoopbackHub, c
     assert not any(TOKEN.encode() in loopback.store.content(blob) for blob in pushed_files)
 
 
+def test_no_image_takes_the_token_along(tmp_path: Path):
+    """Docker's own client says what a build of this folder would send."""
+    for path in ("src/segpipe/app.py", ".env", "runs/demo/logs/run.log", ".git/config", "configs/pets.toml"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("" if path.startswith("src") else TOKEN)
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    sent = [tmp_path / path for path in exclude_paths(str(tmp_path), patterns)]
+    assert tmp_path / "src/segpipe/app.py" in sent
+    assert [path for path in sent if path.is_file() and TOKEN in path.read_text()] == []
+
+
 def test_a_retry_gives_the_same_version(tmp_path, model_uri: str, loopback: LoopbackHub):  # noqa: F811
     run = Run(tmp_path, model_uri, endpoint=loopback.endpoint)
     loopback.faults = lambda n, method, path: Fault(403) if path.endswith("/commit/main") else None
@@ -143,6 +158,33 @@ def test_without_a_blessing_it_always_publishes_here_to_a_folder(tmp_path, model
     assert (tmp_path / "hub/models/me/pets/main/saved_model.pb").is_file()
     assert (tmp_path / "hub/spaces/me/show/main/app.py").is_file()
     assert run.pushed()["pushed_version"] == (tmp_path / "hub/models/me/pets/main").readlink().name
+
+
+def test_an_edited_app_is_published_again(tmp_path: Path, model_uri: str, monkeypatch: pytest.MonkeyPatch):
+    """The app is named as the published component names it."""
+    monkeypatch.chdir(tmp_path)
+    app = tmp_path / "apps" / "mine" / "app.py"
+    app.parent.mkdir(parents=True)
+    published = []
+    for text in ("# first of $MODEL_REPO_ID", "# second of $MODEL_REPO_ID"):
+        app.write_text(text)
+        space, card = {"app_path": "apps.mine", "repo_name": "show"}, {"license": "mit"}
+        run = Run(tmp_path, model_uri, blessed=None, directory=str(tmp_path / "hub"), space_config=space, card=card)
+        run.run()
+        published.append((tmp_path / "hub/spaces/me/show/main/app.py").read_text())
+    assert published == ["# first of me/pets", "# second of me/pets"]
+    assert "license: mit" in (tmp_path / "hub/spaces/me/show/main/README.md").read_text()
+    assert len(list((tmp_path / "hub/models/me/pets").glob("v*"))) == 1
+
+
+def test_an_app_that_is_not_on_this_machine_is_fetched(tmp_path: Path, model_uri: str):
+    """TensorFlow's own file system in memory stands for Cloud Storage's."""
+    fileio.makedirs("ram://app")
+    with fileio.open("ram://app/app.py", "w") as file:
+        file.write("# $MODEL_REPO_ID")
+    space = {"app_path": "ram://app"}
+    Run(tmp_path, model_uri, blessed=None, directory=str(tmp_path / "hub"), space_config=space).run()
+    assert (tmp_path / "hub/spaces/me/pets/main/app.py").read_text() == "# me/pets"
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,23 @@ def test_an_edited_schema_is_another_upload(tmp_path: Path) -> None:
     assert after.startswith("gs://my-project-segpipe/runs/land-and-water/staged/")
 
 
+def test_an_app_of_ones_own_goes_along(tmp_path: Path) -> None:
+    for name in ("vertex.toml", "demo.schema.pbtxt"):
+        (tmp_path / name).write_bytes((CONFIG.parent / name).read_bytes())
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "app.py").write_text("print('$MODEL_REPO_ID')")
+    hub = ["hub.kind=huggingface", "hub.username=me", "hub.token=secret:projects/p/secrets/hf", "hub.space_app=app"]
+    settings = config_module.load(tmp_path / "vertex.toml", hub)
+    [(local, address)] = [pair for pair in stage(settings).uploads if pair[0].name == "app.py"]
+    assert local == tmp_path / "app" / "app.py"
+    assert address.startswith("gs://my-project-segpipe/runs/land-and-water/staged/")
+    space = json.loads(parameters(compile_job(settings, on_dataflow=False), "HFPusher")["space_config"])
+    assert space["app_path"] == address.removesuffix("/app.py")
+    (tmp_path / "app" / "app.py").unlink()
+    with pytest.raises(ConfigError, match=r"a folder with app\.py"):
+        stage(settings)
+
+
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [

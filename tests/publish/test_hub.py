@@ -82,6 +82,41 @@ def test_a_publish_that_dies_at_any_request_is_completed_by_the_next(loopback, c
     assert_one_finished_version(loopback)
 
 
+UPDATE_REQUESTS = 28  # of the publish of a second version
+
+
+def test_the_number_of_requests_of_an_update(loopback: LoopbackHub, client: HuggingFace):
+    client.publish(plan("v100"))
+    before = len(loopback.requests)
+    client.publish(plan("v200", weights=b"\0new"))
+    assert len(loopback.requests) - before == UPDATE_REQUESTS, loopback.requests
+
+
+@pytest.mark.parametrize("number", range(UPDATE_REQUESTS))
+def test_an_update_that_dies_at_any_request_shows_the_old_version_or_the_new(loopback, client, number: int):
+    client.publish(plan("v100"))
+    old, repo = contents(loopback, "v100"), loopback.repo("me/pets")
+    update = plan("v200", weights=b"\0new")
+    new = {file.path: file.read() for file in update.files}
+    before = len(loopback.requests)
+    loopback.faults = lambda n, method, path: Fault(403) if n >= before + number else None
+    with pytest.raises(UserError):
+        client.publish(update)
+    assert contents(loopback, "v100") == old
+    assert contents(loopback, "main") in (old, new)
+    assert "v200" not in repo.branches or contents(loopback, "v200") == new
+    assert set(repo.tags.values()) <= {repo.branches.get("v100"), repo.branches.get("v200")}
+    loopback.faults = lambda n, method, path: None
+    client.publish(update)
+    assert contents(loopback, "v100") == old
+    assert contents(loopback, "main") == contents(loopback, "v200") == new
+    assert repo.tags == {"latest": repo.branches["v200"]}
+    assert set(repo.branches) == {"main", "v100", "v200"}
+    space = loopback.repo("me/pets", "space")
+    assert [commit.title for commit in space.commits.values()][1:] == ["Show me/pets v100", "Show me/pets v200"]
+    assert repo.branches["v200"].encode() in loopback.store.content(space.find("main").tree["app.py"])
+
+
 @pytest.mark.parametrize("fault", [Fault(503), Fault(0), Fault(503, after=True), Fault(0, after=True)], ids=str)
 @pytest.mark.parametrize("number", range(REQUESTS))
 @pytest.mark.slow

@@ -1,91 +1,31 @@
 """HFPusher: a TFX component that publishes a blessed model, its card and a demo on the Hugging Face Hub.
 
-For any TFX pipeline: `from segpipe.pipeline.hf_pusher import HFPusher`; docs/huggingface.md has an example.
+For any TFX pipeline: `from segpipe.pipeline.hf_pusher import HFPusher`; docs/hfpusher.md has an example.
 """
 
-import itertools
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from tfx import types
-from tfx.components.util import model_utils
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.orchestration import data_types
-from tfx.types import artifact_utils, component_spec, standard_artifacts
-from tfx.utils import io_utils, path_utils
+from tfx.types import component_spec, standard_artifacts
 
-from segpipe import schema
-from segpipe.config import Config, Hub, check_token_name, from_json, to_json
+from segpipe.config import Config, Hub, check_token_name, to_json
 from segpipe.errors import ConfigError
-from segpipe.evaluate import examples as example_files
 from segpipe.pipeline.digest import code_digest
-from segpipe.publish import samples
-from segpipe.publish.assemble import assemble, card_facts, repo_id, space_plan
-from segpipe.publish.directory import Directory
-from segpipe.publish.files import File, folder_files
-from segpipe.publish.hub import HuggingFace
-from segpipe.publish.plan import Published
-from segpipe.publish.space.plan import PLACEHOLDERS, SpacePlan
-from segpipe.publish.weights import WEIGHTS_FILE
+from segpipe.pipeline.hf_executor import EVALUATION, EXAMPLES, MODEL, MODEL_BLESSING, MODEL_RUN, PUSHED_MODEL, Executor
+from segpipe.publish.assemble import card_facts, repo_id, space_plan
+from segpipe.publish.card import TEMPLATE as CARD_TEMPLATE
+from segpipe.publish.files import folder_files, tree_digest
+from segpipe.publish.space.plan import TEMPLATES
 
-MODEL = "model"
-MODEL_BLESSING = "model_blessing"
-EVALUATION = "evaluation"
-MODEL_RUN = "model_run"
-EXAMPLES = "examples"
-PUSHED_MODEL = "pushed_model"
 HUB = "https://huggingface.co"
 SPACE_KEYS = ("app_path", "repo_name", "space_sdk", "placeholders", "title", "examples_path")
 
 Text: TypeAlias = str | data_types.RuntimeParameter
-
-
-class Executor(base_executor.BaseExecutor):
-    """Publishes the model if it is blessed, or if nobody judges it."""
-
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
-        """Publishes, and writes what came of it onto the PushedModel artifact."""
-        self._log_startup(input_dict, output_dict, exec_properties)
-        pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL])
-        blessings = input_dict.get(MODEL_BLESSING)
-        if blessings and not model_utils.is_model_blessed(artifact_utils.get_single_instance(blessings)):
-            pushed.set_int_custom_property("pushed", 0)
-            return
-        model = artifact_utils.get_single_instance(input_dict[MODEL])
-        evaluations = input_dict.get(EVALUATION) or []
-        card = json.loads(exec_properties["card"])
-        if evaluations:
-            from segpipe.pipeline.hf_card import measured  # TFMA, which a pipeline without an Evaluator need not load.
-
-            card = {**measured(evaluations[0].uri), **card}
-        owner, name = exec_properties["username"], exec_properties["repo_name"]
-        extra: tuple[File, ...] = ()
-        uri = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-        with _local(uri) as folder:
-            if exec_properties["export_config"]:
-                extra, card["exports"] = _exports(exec_properties["export_config"], folder, input_dict.get(MODEL_RUN))
-            pictures = _pictures(input_dict.get(EXAMPLES), exec_properties["pictures"])
-            extra += samples.panels(folder, pictures) if pictures else ()
-            plan = assemble(
-                folder,
-                _decided_at_s(artifact_utils.get_single_instance(blessings) if blessings else model, uri),
-                f"{owner}/{name}",
-                card,
-                space=_space(json.loads(exec_properties["space_config"]), owner, name, samples.examples(pictures)),
-                private=bool(exec_properties["private"]),
-                extra=extra,
-            )
-            _mark(pushed, _hub(exec_properties).publish(plan))
 
 
 class _Spec(component_spec.ComponentSpec):
@@ -147,10 +87,11 @@ class HFPusher(base_component.BaseComponent):
           repo_name: of the model's repository.
           model: a SavedModel, as the Trainer gives it.
           model_blessing: the Evaluator's; without it the model is always published.
-          space_config: {} or any of app_path (folder with app.py, where the component runs), repo_name (the model's by
-            default), space_sdk ("gradio" by default, or "streamlit"), placeholders (MODEL_REPO_ID, MODEL_REPO_URL,
-            MODEL_VERSION or MODEL_COMMIT → the text that stands for it in the app's files), title, and examples_path
-            (folder of pictures to pick from). None for no Space.
+          space_config: {} or any of app_path (folder with app.py where the component runs, or its address, such as
+            gs://bucket/app; apps.mine stands for apps/mine, as it did in the published component), repo_name (the
+            model's by default), space_sdk ("gradio" by default, or "streamlit"), placeholders (MODEL_REPO_ID,
+            MODEL_REPO_URL, MODEL_VERSION or MODEL_COMMIT → the text that stands for it in the app's files), title, and
+            examples_path (folder of pictures to pick from). None for no Space.
           token: where the access token is kept: env:VARIABLE, secret:projects/P/secrets/S or oidc; it is read when the
             component runs. Never the token itself.
           evaluation: the Evaluator's results, for the model card.
@@ -173,6 +114,8 @@ class HFPusher(base_component.BaseComponent):
             raise ConfigError(f"HFPusher: {error}") from None
         if unknown := sorted(set(space_config or {}) - set(SPACE_KEYS)):
             raise ConfigError(f"space_config can have {', '.join(SPACE_KEYS)}, got {', '.join(unknown)}.")
+        if space_config and "app_path" in space_config:
+            space_config = {**space_config, "app_path": _with_slashes(str(space_config["app_path"]))}
         spec = _Spec(
             username=username,
             repo_name=repo_name,
@@ -184,7 +127,7 @@ class HFPusher(base_component.BaseComponent):
             card=json.dumps(card or {}, sort_keys=True),
             export_config=_export_config(export_config),
             pictures=pictures,
-            code_digest=code_digest("segpipe.publish.assemble"),
+            code_digest=_code_digest(space_config or {}),
             model=model,
             model_blessing=model_blessing,
             evaluation=evaluation,
@@ -207,21 +150,21 @@ def hf_pusher(
     hub = config.hub
     if hub.kind == "none":
         return None
-    space = space_plan(config)
     owner, name = repo_id(config).split("/")
+    if "://" not in hub.space_app:
+        space_plan(config)  # Refuses a folder without an app now and not after the training.
+    space_config = {
+        "app_path": config.locate(hub.space_app) if hub.space_app else "",
+        "repo_name": hub.space_repo_name or name,
+        "space_sdk": hub.space_sdk,
+        "title": config.name,
+    }
     return HFPusher(
         username=owner,
         repo_name=name,
         model=model,
         model_blessing=model_blessing,
-        space_config=None
-        if space is None
-        else {
-            "app_path": str(space.app_path) if space.app_path else "",
-            "repo_name": space.repo_id.split("/")[1],
-            "space_sdk": space.sdk,
-            "title": space.title,
-        },
+        space_config=None if hub.space_sdk == "none" else space_config,
         token=hub.token,
         evaluation=evaluation,
         card=card_facts(config),
@@ -235,87 +178,23 @@ def hf_pusher(
     )
 
 
+def _with_slashes(app_path: str) -> str:
+    """The published component took a folder in the form of a module's name, too."""
+    return app_path if "/" in app_path or Path(app_path).is_dir() else app_path.replace(".", "/")
+
+
+def _code_digest(space_config: Mapping[str, Any]) -> str:
+    """Of the code and the templates, so that TFX's cache sees an edit of either and the next run publishes again."""
+    folders = [CARD_TEMPLATE.parent, TEMPLATES]
+    if Path(space_config.get("app_path") or CARD_TEMPLATE).is_dir():
+        folders.append(Path(space_config["app_path"]))
+    files = [file for number, folder in enumerate(folders) for file in folder_files(folder, f"{number}/")]
+    return f"{code_digest('segpipe.pipeline.hf_executor')}-{tree_digest(files)}"
+
+
 def _export_config(config: Config | None) -> str:
     """The part of the config that exports depend on, as JSON; empty where nothing is exported."""
     if config is None or not config.hub.exports:
         return ""
     kept = Config(name=config.name, directory=config.directory, data=config.data, model=config.model)
     return to_json(kept.model_copy(update={"hub": Hub(exports=config.hub.exports)}))
-
-
-def _exports(
-    config: str, saved_model: Path, model_runs: Sequence[types.Artifact] | None
-) -> tuple[tuple[File, ...], dict[str, str]]:
-    if not model_runs:
-        raise ConfigError("hub.exports needs the Trainer's output model_run; give it to HFPusher.")
-    from segpipe.publish import exports  # TensorFlow, which a push without exports need not load.
-
-    with _local(model_runs[0].uri) as folder:
-        return exports.export(from_json(config), saved_model, folder / WEIGHTS_FILE)
-
-
-@contextmanager
-def _local(uri: str) -> Iterator[Path]:
-    """`uri` as a local folder: itself, or a copy for as long as it is needed."""
-    if "://" not in uri:
-        yield Path(uri)
-        return
-    with tempfile.TemporaryDirectory(prefix="segpipe-hub-") as folder:
-        copy = Path(folder) / "model"  # A folder of its own: TFX's copy_dir deletes its destination first.
-        io_utils.copy_dir(uri, str(copy))
-        yield copy
-
-
-def _decided_at_s(deciding: types.Artifact, saved_model: str) -> int:
-    """Unix time in seconds of the blessing (of the model, where nobody judges it): the same at every try.
-
-    It also names the version in the serving folder. ML Metadata knows it; Vertex hands over no such time, and the
-    SavedModel's own file stands in.
-    """
-    milliseconds = deciding.mlmd_artifact.create_time_since_epoch
-    return milliseconds // 1000 if milliseconds else _modified_at_s(f"{saved_model}/saved_model.pb")
-
-
-def _modified_at_s(path: str) -> int:
-    import tensorflow as tf
-
-    return tf.io.gfile.stat(path).mtime_nsec // 1_000_000_000
-
-
-def _pictures(test_examples: Sequence[types.Artifact] | None, count: int) -> list[samples.Picture]:
-    if not count:
-        return []
-    if not test_examples:
-        raise ConfigError("hub.pictures needs the ExampleGen's output examples; give it to HFPusher.")
-    shards = example_files.shards(artifact_utils.get_split_uris(list(test_examples), schema.TEST))
-    return samples.first(itertools.chain.from_iterable(map(example_files.read, shards)), count)
-
-
-def _space(
-    space_config: Mapping[str, Any] | None, owner: str, model_name: str, pictures: tuple[File, ...]
-) -> SpacePlan | None:
-    if space_config is None:
-        return None
-    given = {key: value for key, value in space_config.items() if value}
-    examples = folder_files(Path(given["examples_path"])) if "examples_path" in given else pictures
-    return SpacePlan(
-        f"{owner}/{given.get('repo_name', model_name)}",
-        sdk=given.get("space_sdk", "gradio"),
-        app_path=Path(given["app_path"]) if "app_path" in given else None,
-        placeholders={**PLACEHOLDERS, **given.get("placeholders", {})},
-        title=given.get("title", model_name),
-        examples=examples,
-    )
-
-
-def _hub(exec_properties: Mapping[str, Any]) -> Directory | HuggingFace:
-    if exec_properties["directory"]:
-        return Directory(Path(exec_properties["directory"]))
-    return HuggingFace(exec_properties["endpoint"], exec_properties["token"])
-
-
-def _mark(pushed: types.Artifact, published: Published) -> None:
-    pushed.set_int_custom_property("pushed", 1)
-    for name, value in asdict(published).items():
-        if name != "is_newest":
-            pushed.set_string_custom_property(name, value)

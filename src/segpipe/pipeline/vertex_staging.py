@@ -7,6 +7,8 @@ from pathlib import Path
 from segpipe.config import Config
 from segpipe.errors import ConfigError
 from segpipe.ingest.files import is_url
+from segpipe.publish.assemble import space_plan
+from segpipe.publish.files import folder_files, tree_digest
 
 _KERAS_WEIGHTS = ("imagenet", "none")
 
@@ -43,11 +45,23 @@ def stage(config: Config) -> Staged:
         uploads.append((local, address))
         return address
 
+    def uploaded_folder(path: str) -> str:
+        files = folder_files(config.resolve(path))
+        address = f"{root(config)}/staged/{tree_digest(files)[:16]}"
+        uploads.extend((config.resolve(path) / file.path, f"{address}/{file.path}") for file in files)
+        return address
+
     data = config.data.model_copy(update={"schema_file": uploaded(config.data.schema_file)})
     model = config.model
     if model.weights not in _KERAS_WEIGHTS:
         model = model.model_copy(update={"weights": uploaded(model.weights)})
-    staged = config.model_copy(update={"directory": Path("/"), "output_dir": "", "data": data, "model": model})
+    hub = config.hub
+    if hub.space_app and not is_url(hub.space_app):
+        space_plan(config)  # Refuses a folder without an app.
+        hub = hub.model_copy(update={"space_app": uploaded_folder(hub.space_app)})
+    staged = config.model_copy(
+        update={"directory": Path("/"), "output_dir": "", "data": data, "model": model, "hub": hub}
+    )
     return Staged(staged, tuple(uploads))
 
 
