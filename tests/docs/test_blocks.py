@@ -24,6 +24,7 @@ RUN_BY = {
 }
 PYTHON_RUN_BY = {
     "docs/extending.md": "tests/docs/test_extending.py",
+    "docs/hfpusher.md": "tests/publish/test_documentation.py",
     "docs/huggingface.md": "tests/publish/test_documentation.py",
     "docs/serving.md": "tests/docs/test_commands.py",
 }

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from segpipe.publish.assemble import assemble
 from segpipe.publish.hub import HuggingFace
@@ -15,19 +14,17 @@ from tests import shapes
 from tests.servers.hub import LoopbackHub
 
 PAGE = Path(__file__).parents[2] / "docs" / "huggingface.md"
-SHOW = "\nimport numpy as np\nnp.save('mask.npy', mask.numpy())\n"
+COMPONENT_PAGE = PAGE.with_name("hfpusher.md")
+SHOW = "import numpy as np\nnp.save('masks.npy', [from_page, mask.numpy()])\n"
 
 
 def snippets(text: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("source", ["docs", "card"])
-def test_three_lines_download_a_version_and_predict(source, loopback: LoopbackHub, client, saved_model, tmp_path):
+def test_three_lines_download_a_version_and_predict(loopback: LoopbackHub, client, saved_model: Path, tmp_path: Path):
     client.publish(assemble(saved_model, 1764000000, "me/shapes", {}))
     card = loopback.store.content(loopback.repo("me/shapes").find("main").tree["README.md"]).decode()
-    [snippet, *_] = snippets(PAGE.read_text() if source == "docs" else card)
-    assert len([line for line in snippet.splitlines() if line]) == 3
     image, truth = shapes.draw(np.random.default_rng(3), 64, 64)
     image.save(tmp_path / "picture.jpg", quality=95)
     environment = {
@@ -36,12 +33,31 @@ def test_three_lines_download_a_version_and_predict(source, loopback: LoopbackHu
         "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_DISABLE_XET": "1",
     }
-    subprocess.run([sys.executable, "-c", snippet + SHOW], cwd=tmp_path, env=environment, check=True)
-    assert (np.load(tmp_path / "mask.npy") == np.asarray(truth)).mean() > 0.95
+    of_page, of_card = snippets(PAGE.read_text())[0], snippets(card)[0]
+    assert all(len([line for line in snippet.splitlines() if line]) == 3 for snippet in (of_page, of_card))
+    script = f"{of_page}\nfrom_page = mask.numpy()\n{of_card}\n{SHOW}"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+    for found in np.load(tmp_path / "masks.npy"):
+        assert (found == np.asarray(truth)).mean() > 0.95
+
+
+def test_the_whole_pipeline_publishes(loopback: LoopbackHub, saved_model: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "Format-Serving").symlink_to(saved_model)
+    pipeline = snippets(COMPONENT_PAGE.read_text())[0]
+    here = pipeline.replace('token="env:HF_TOKEN"', f'token="env:HF_TOKEN", endpoint="{loopback.endpoint}"')
+    exec(here, {})  # noqa: S102
+    repo = loopback.repo("me/shapes")
+    [version] = set(repo.branches) - {"main"}
+    assert repo.paths("main") == repo.paths(version) >= {"saved_model.pb", "README.md"}
+    assert loopback.repo("me/shapes", "space").sdk == "gradio"
 
 
 def test_the_component_is_called_as_documented():
     from tfx.types import Channel, standard_artifacts
+
+    from segpipe.pipeline.hf_pusher import HFPusher
 
     class Node:
         outputs = {  # noqa: RUF012
@@ -50,8 +66,8 @@ def test_the_component_is_called_as_documented():
             "evaluation": Channel(type=standard_artifacts.ModelEvaluation),
         }
 
-    [component] = [snippet for snippet in snippets(PAGE.read_text()) if "HFPusher" in snippet]
-    names = {"trainer": Node, "evaluator": Node}
+    component = snippets(COMPONENT_PAGE.read_text())[1]
+    names = {"trainer": Node, "evaluator": Node, "HFPusher": HFPusher}
     exec(component, names)  # noqa: S102
     assert set(names["pusher"].outputs) == {"pushed_model"}
 
