@@ -1,4 +1,4 @@
-# Who may do what: the steps run as one account, GitHub's jobs submit as another, and neither has a key.
+# Who may do what: the steps run as one account, GitHub's jobs submit or watch as two others, and none has a key.
 
 resource "google_service_account" "pipeline" {
   account_id   = "segpipe-pipeline"
@@ -8,6 +8,11 @@ resource "google_service_account" "pipeline" {
 resource "google_service_account" "submitter" {
   account_id   = "segpipe-submitter"
   display_name = "Submits runs and pushes images from GitHub Actions"
+}
+
+resource "google_service_account" "watcher" {
+  account_id   = "segpipe-watcher"
+  display_name = "Reads a deployed run and its requests from GitHub Actions"
 }
 
 resource "google_project_iam_member" "pipeline" {
@@ -29,15 +34,27 @@ resource "google_project_iam_member" "submitter" {
   member  = google_service_account.submitter.member
 }
 
-# Both write runs, and only there.
-resource "google_storage_bucket_iam_member" "runs" {
-  for_each = {
-    pipeline  = google_service_account.pipeline.member
-    submitter = google_service_account.submitter.member
-  }
-  bucket = google_storage_bucket.runs.name
-  role   = "roles/storage.objectUser"
-  member = each.value
+# Two write runs, one reads them, and only there. The second role is for the bucket itself, whose place Vertex AI's client and Beam ask
+# for before they write.
+resource "google_storage_bucket_iam_member" "pipeline" {
+  for_each = toset(["roles/storage.objectUser", "roles/storage.legacyBucketReader"])
+  bucket   = google_storage_bucket.runs.name
+  role     = each.value
+  member   = google_service_account.pipeline.member
+}
+
+resource "google_storage_bucket_iam_member" "submitter" {
+  for_each = toset(["roles/storage.objectUser", "roles/storage.legacyBucketReader"])
+  bucket   = google_storage_bucket.runs.name
+  role     = each.value
+  member   = google_service_account.submitter.member
+}
+
+resource "google_storage_bucket_iam_member" "watcher" {
+  for_each = toset(["roles/storage.objectViewer", "roles/storage.legacyBucketReader"])
+  bucket   = google_storage_bucket.runs.name
+  role     = each.value
+  member   = google_service_account.watcher.member
 }
 
 resource "google_artifact_registry_repository_iam_member" "pipeline_reads" {
@@ -72,14 +89,20 @@ resource "google_service_account_iam_member" "acts_as_pipeline" {
   member             = each.value
 }
 
-# GitHub Actions without a key: a job of this repository's main branch becomes the submitter for an hour.
+# GitHub Actions without a key. Which account a job becomes, for an hour, depends on its environment, so that no job
+# reaches the submitter, on whatever branch, before a reviewer of `production` has approved it.
 # https://github.com/google-github-actions/auth#preferred-direct-workload-identity-federation
+locals {
+  repository = "${var.github_owner}/${var.github_repository}"
+}
+
 resource "google_iam_workload_identity_pool" "github" {
   workload_identity_pool_id = "github"
   depends_on                = [google_project_service.needed]
 }
 
 resource "google_iam_workload_identity_pool_provider" "github" {
+  #checkov:skip=CKV_GCP_125:it reads no condition of two environments; each is the whole subject, repository included
   workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
   workload_identity_pool_provider_id = "actions"
 
@@ -92,14 +115,21 @@ resource "google_iam_workload_identity_pool_provider" "github" {
     "attribute.repository" = "assertion.repository"
   }
 
-  attribute_condition = "assertion.repository == '${var.github_repository}' && assertion.ref == 'refs/heads/main'"
+  attribute_condition = join(" || ", [
+    "assertion.sub == 'repo:${local.repository}:environment:production'",
+    "assertion.sub == 'repo:${local.repository}:environment:monitoring'",
+  ])
 }
 
-resource "google_service_account_iam_member" "github_is_submitter" {
-  service_account_id = google_service_account.submitter.name
+resource "google_service_account_iam_member" "github" {
+  for_each = {
+    production = google_service_account.submitter.name
+    monitoring = google_service_account.watcher.name
+  }
+  service_account_id = each.value
   role               = "roles/iam.workloadIdentityUser"
   member = join("/", [
-    "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}",
-    "attribute.repository/${var.github_repository}",
+    "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}",
+    "subject/repo:${local.repository}:environment:${each.key}",
   ])
 }

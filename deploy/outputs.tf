@@ -15,11 +15,16 @@ output "image_repository" {
 }
 
 output "workload_identity_provider" {
-  description = "For the workflow's google-github-actions/auth."
+  description = "WORKLOAD_IDENTITY_PROVIDER of both environments."
   value       = google_iam_workload_identity_pool_provider.github.name
 }
 
 output "submitter" {
-  description = "The service account that the workflow becomes."
+  description = "CI_SERVICE_ACCOUNT of the environment `production`."
   value       = google_service_account.submitter.email
+}
+
+output "watcher" {
+  description = "WATCH_SERVICE_ACCOUNT of the environment `monitoring`."
+  value       = google_service_account.watcher.email
 }

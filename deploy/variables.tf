@@ -9,11 +9,16 @@ variable "region" {
   default     = "us-central1"
 }
 
+variable "github_owner" {
+  description = "User or organisation on GitHub whose repository's workflows may submit runs."
+  type        = string
+}
+
 variable "github_repository" {
-  description = "OWNER/NAME of the repository whose workflows may submit runs."
+  description = "Name of that repository, without its owner."
   type        = string
   validation {
-    condition     = can(regex("^[^/ ]+/[^/ ]+$", var.github_repository))
-    error_message = "github_repository is OWNER/NAME."
+    condition     = can(regex("^[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository is the name alone; the owner is github_owner."
   }
 }

@@ -12,8 +12,8 @@ Finding = tuple[bool, str]
 
 _TIMEOUT_S = 30
 _SERVICES = (
-    "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "compute.googleapis.com", "iam.googleapis.com",
-    "storage.googleapis.com",
+    "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com", "iam.googleapis.com", "storage.googleapis.com",
 )  # fmt: skip
 _ROLES = ("roles/aiplatform.user", "roles/logging.logWriter")
 _DATAFLOW_ROLES = ("roles/dataflow.developer", "roles/dataflow.worker")
