@@ -36,8 +36,9 @@ class Cost:
     """In USD.
 
     Attributes:
-      steps, dataflow: of one run.
-      training_hour: of one hour of training, all replicas.
+      steps: of one run.
+      dataflow: likewise; 0 where the Beam steps run in their own containers.
+      training_hour: of one hour of training, all replicas, at the price of machines that Google does not take back.
       endpoint_month: of the endpoint with its least number of machines, for as long as it is up.
     """
 
@@ -69,10 +70,16 @@ def sentence(config: Config, on_dataflow: bool) -> str:
         cost = estimate(config, on_dataflow)
     except ConfigError as error:
         return f"Cost: {error}"
-    beam = f" + at most ${cost.dataflow:.2f} for Dataflow" if on_dataflow else ""
+    beam = (
+        f" + ${cost.dataflow:.2f} for Dataflow, if {config.dataflow.max_workers} workers take "
+        f"{_DATAFLOW_HOURS * 60:.0f} minutes a step"
+        if on_dataflow
+        else ""
+    )
+    less = " (less on spot machines)" if config.vertex.training.spot else ""
     return (
         f"Cost, by list prices of {PRICES_AS_OF}: about ${cost.steps:.2f} for the steps{beam} + "
-        f"${cost.training_hour:.2f} per hour of training; a deployed model ${cost.endpoint_month:.0f} a month."
+        f"${cost.training_hour:.2f} per hour of training{less}; a deployed model ${cost.endpoint_month:.0f} a month."
     )
 
 
