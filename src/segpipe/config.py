@@ -500,6 +500,15 @@ class Endpoint(Machine):
             )
         return self
 
+    @model_validator(mode="after")
+    def _image_uses_the_accelerator(self) -> Self:
+        if self.accelerator_type and "/tf2-cpu." in self.image:
+            raise ValueError(
+                f"vertex.endpoint.image serves on the CPU alone, and accelerator_type is {self.accelerator_type}; set "
+                f"image = {self.image.replace('/tf2-cpu.', '/tf2-gpu.')!r}."
+            )
+        return self
+
 
 class Vertex(_Section):
     """Google Cloud: whose project, and what each step runs on.

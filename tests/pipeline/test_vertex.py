@@ -199,6 +199,7 @@ def test_an_app_of_ones_own_goes_along(tmp_path: Path) -> None:
         ("vertex.image=us-docker.pkg.dev/p/r/i:latest", "named by digest"),
         ("vertex.training.machine_type=e2-standard-4", "NVIDIA_TESLA_T4 runs on n1-… machines, got e2-standard-4"),
         ("vertex.endpoint.max_replicas=0", "greater than 0"),
+        ("vertex.endpoint.accelerator_type=NVIDIA_TESLA_T4", "image = 'us-docker.pkg.dev/.*/tf2-gpu"),
         ("source.path=/home/me/pets", "source.path must be on Cloud Storage"),
         ("name=my_pets", "without underscores"),
         ("data.schema_file=gone.pbtxt", "no such file"),

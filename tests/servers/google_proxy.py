@@ -32,7 +32,8 @@ class LoopbackProxy:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                proxy._handle(self)
+                with contextlib.suppress(ConnectionError):  # A client that was killed, or wanted no answer.
+                    proxy._handle(self)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

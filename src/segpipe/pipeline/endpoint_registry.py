@@ -20,13 +20,12 @@ class Registry:
         """
         self._name = name
 
-    def upload(self, model_uri: str, image: str, service_account: str = "") -> aiplatform.Model:
+    def upload(self, model_uri: str, image: str) -> aiplatform.Model:
         """Registers a model as a new version; a second call with the same address finds the first one's.
 
         Args:
           model_uri: gs:// folder of the SavedModel.
           image: of the server.
-          service_account: that the server runs as; Google's own when left out.
         """
         alias = content_alias(model_uri)
         parent = self._model()
