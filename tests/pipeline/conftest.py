@@ -12,6 +12,7 @@ import pytest
 import segpipe.pipeline  # noqa: F401 (serves a module that TFDV imports and tfx-bsl has dropped)
 from segpipe.ingest import feature_schema
 from tests import shapes
+from tests.servers.google_cloud import LoopbackGoogle
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)
 
 PIPELINE_TOML = """
@@ -37,6 +38,17 @@ deterministic = true
 
 [gate]
 min_mean_iou = 0.0
+"""
+
+CLOUD_TOML = f"""
+[vertex]
+project = "my-project"
+pipeline_root = "gs://bucket/runs"
+image = "us-central1-docker.pkg.dev/my-project/segpipe/pipeline@sha256:{"0" * 64}"
+
+[vertex.endpoint]
+health_requests = 2
+grace_minutes = 0
 """
 
 
@@ -99,3 +111,13 @@ def make_project(folder: Path, source_root: Path | None = None) -> Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return make_project(tmp_path)
+
+
+@pytest.fixture
+def cloud_project(project: Project, google: LoopbackGoogle) -> Project:  # noqa: F811 (the fixture)
+    """The same with its data on gs:// and a section [vertex]."""
+    google.storage.make_bucket("bucket")
+    google.storage.put_folder("bucket", "data", project.folder / "data")
+    text = (project.folder / "pipeline.toml").read_text().replace('path = "data"', 'path = "gs://bucket/data"')
+    (project.folder / "pipeline.toml").write_text(text.replace('output_dir = "run"\n', "") + CLOUD_TOML)
+    return project
