@@ -43,6 +43,12 @@ def test_the_sentence_says_what_it_assumes() -> None:
     assert "Dataflow" not in sentence(config(), on_dataflow=False)
 
 
+def test_the_documentation_says_what_the_command_says() -> None:
+    page = (CONFIG.parents[1] / "docs" / "cloud.md").read_text()
+    assert sentence(config(), on_dataflow=False) in page
+    assert f"With Dataflow, ${estimate(config(), on_dataflow=True).dataflow:.2f} more" in page
+
+
 def test_a_machine_without_a_price_is_said_so_and_stops_nothing() -> None:
     settings = config("vertex.endpoint.machine_type=c9-future-2")
     with pytest.raises(ConfigError, match="no price is known for c9-future-2; the table has "):
