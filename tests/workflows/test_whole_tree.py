@@ -1,5 +1,6 @@
 """CI's and the release's jobs on this very tree, as far as it goes without the outside; minutes."""
 
+import io
 import re
 
 import numpy as np
@@ -15,8 +16,11 @@ from tests.workflows.act import runs
 
 pytestmark = pytest.mark.slow
 
-ONE_TEST = {"PYTEST_ADDOPTS": "tests/test_atomic.py"}
-"""`make test` inside of `make test` has to end."""
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """Lets `make test` inside of `make test` end, and the second `make check` know the types that the first found."""
+    return {"PYTEST_ADDOPTS": "tests/test_atomic.py", "MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("mypy"))}
 
 
 @pytest.fixture
@@ -29,19 +33,19 @@ def whole(new_forge):
 @pytest.mark.parametrize(
     "job", [pytest.param(job, marks=runs(f"ci.yml/{job}")) for job in ("check", "test", "docs", "compile")]
 )
-def test_a_job_of_ci_is_green(whole, job):
-    finished = whole.run("push", "ci.yml", job=job, environment=ONE_TEST)
+def test_a_job_of_ci_is_green(whole, quick, job):
+    finished = whole.run("push", "ci.yml", job=job, environment=quick)
     assert finished.succeeded, finished.output
     assert len(finished.jobs) == 1
 
 
 @runs(*(f"release.yml/{job}" for job in ("build", "pypi", "image", "site", "pages", "announce")))
-def test_a_release_builds_once_signs_and_ships_what_was_built(whole):
+def test_a_release_builds_once_signs_and_ships_what_was_built(whole, quick):
     event = {"ref": "refs/tags/v0.1.0"}
     image, digest = "europe-docker.pkg.dev/project/images/segpipe", f"sha256:{'0f' * 32}"
     variables = {"IMAGE": image}
     whole.replace_command("docker", f'if [ "$1" = inspect ]; then echo {image}@{digest}; fi')
-    finished = whole.run("push", "release.yml", event, environment=ONE_TEST, variables=variables)
+    finished = whole.run("push", "release.yml", event, environment=quick, variables=variables)
     assert finished.succeeded, finished.output
     assert len(finished.jobs) == 6
     built = {path.name for path in (whole.artifacts / "dist").iterdir()}
@@ -54,8 +58,8 @@ def test_a_release_builds_once_signs_and_ships_what_was_built(whole):
     assert f'"subject-digest": "{digest}",  "subject-name": "{image}"' in signed[-1]
 
 
-def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole):
-    finished = whole.run("push", "release.yml", {"ref": "refs/tags/v9.9.9"}, environment=ONE_TEST)
+def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole, quick):
+    finished = whole.run("push", "release.yml", {"ref": "refs/tags/v9.9.9"}, environment=quick)
     assert not finished.succeeded
     assert whole.log == []
 
@@ -75,6 +79,9 @@ def test_two_real_trainings_reach_the_pull_request(whole, github):
     assert "✅ Blessed: mean IoU" in comment["body"]
     assert "The gate met no champion" not in comment["body"]
     assert f"base {base[:12]}" in comment["body"]
+    assert "In brackets: 95 % intervals" in comment["body"]
+    shown = [github.file(url) for url in re.findall(r"!\[.+\]\((.+)\)", comment["body"])]
+    assert [Image.open(io.BytesIO(picture)).size for picture in shown] == [(4 * 32 + 3 * 4, 32)] * 3
     assert (whole.artifacts / "report.html/report.html").read_text().startswith("<!doctype html>")
 
 
