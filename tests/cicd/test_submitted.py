@@ -12,7 +12,7 @@ from tests.cicd import judged
 from tests.pipeline.test_evaluator import _config
 
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/demo-1?project=my-project"
-CHANGE = Change("configs/vertex.toml", "a" * 40)
+CHANGE = Change("configs/vertex.toml", "a" * 40, page=PAGE)
 
 
 @pytest.fixture
@@ -39,6 +39,9 @@ def test_the_verdict_is_as_full_as_that_of_a_run_on_the_runner(finished, evaluat
     assert "In brackets: 95 % intervals" in said.markdown
     assert "| Evaluator | 42.0 | – |" in said.markdown
     assert "| Trainer |" not in said.markdown  # Its result was an earlier run's.
+
+    assert f"`segpipe ci submitted '{PAGE}' --config configs/vertex.toml`" in said.markdown
+    assert "champion: the last blessed model" in said.markdown
 
     said.write(tmp_path)
     pictures = json.loads((tmp_path / "verdict.json").read_text())["pictures"]

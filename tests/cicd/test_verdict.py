@@ -117,6 +117,7 @@ def test_what_is_written_is_what_is_posted(tmp_path, read):
         "base": BASE,
         "overrides": [],
         "notes": [],
+        "page": "",
     }
     assert posted["pictures"] == []
 

@@ -96,4 +96,5 @@ def test_the_verdict_holds_what_made_it(repository, segpipe):
         "base": "",
         "overrides": ["train.epochs=2"],
         "notes": [],
+        "page": "",
     }

@@ -36,6 +36,7 @@ class Change:
       base: of the commit whose model is to be beaten; empty where there is none.
       overrides: of the config, as in ("train.epochs=2",).
       notes: sentences that a reader of the verdict must know.
+      page: of the run on Vertex AI that was judged; empty for runs here.
     """
 
     config: str
@@ -43,10 +44,13 @@ class Change:
     base: str = ""
     overrides: Sequence[str] = ()
     notes: Sequence[str] = ()
+    page: str = ""
 
     @property
     def command(self) -> str:
         """What a person types to get the same verdict."""
+        if self.page:
+            return shlex.join(["segpipe", "ci", "submitted", self.page, "--config", self.config])
         base = ["--base", self.base[:12]] if self.base else ["--base", ""]
         settings = [word for override in self.overrides for word in ("--set", override)]
         return shlex.join(["segpipe", "ci", "verdict", self.config, *base, "--head", self.head[:12], *settings])

@@ -56,7 +56,7 @@ def submitted(
     from segpipe.cicd.submitted import read
     from segpipe.cicd.verdict import Change
 
-    judged = read(page, settings, Change(config, resolve(Path.cwd(), commit)), out / "evaluation")
+    judged = read(page, settings, Change(config, resolve(Path.cwd(), commit), page=page), out / "evaluation")
     judged.write(out)
     typer.echo(judged.markdown)
     if not judged.blessed:
