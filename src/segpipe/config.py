@@ -252,6 +252,30 @@ class Data(_Section):
         return self.mask_values or tuple(range(len(self.classes)))
 
 
+class Validation(_Section):
+    """How far the pictures of two sets may lie apart before the run stops, by feature.
+
+    The features are the scalars of the data contract: brightness, contrast, saturation, sharpness, class_fraction,
+    height and width. The distance is the Jensen-Shannon divergence, from 0 (alike) to 1. Small sets lie apart by chance
+    alone, so a limit for them has to be wide.
+
+    Attributes:
+      max_skew: of train from eval, as in {brightness = 0.2}.
+      max_drift: of train from the last accepted run's train.
+    """
+
+    max_skew: Mapping[str, Fraction] = Field(default_factory=dict)
+    max_drift: Mapping[str, Fraction] = Field(default_factory=dict)
+
+    @field_validator("max_skew", "max_drift")
+    @classmethod
+    def _known_features(cls, limits: Mapping[str, float]) -> Mapping[str, float]:
+        for name in limits:
+            if name not in schema.SCALARS:
+                raise ValueError(f"[validation] knows {', '.join(schema.SCALARS)}, got {name!r}.")
+        return limits
+
+
 class Model(_Section):
     """Which network, how large, and where its weights start; docs/models.md lists the choices.
 
@@ -606,6 +630,7 @@ class Config(_Section):
     source: Source = Source()
     split: Split = Split()
     data: Data
+    validation: Validation = Validation()
     model: Model = Model()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()

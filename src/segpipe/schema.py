@@ -19,6 +19,9 @@ SLICE_PREFIX: Final = "slice/"  # bytes: optional attributes for sliced metrics,
 
 IMAGE_STATISTICS: Final = (BRIGHTNESS, CONTRAST, SATURATION, SHARPNESS)
 
+SCALARS: Final = (HEIGHT, WIDTH, *IMAGE_STATISTICS, CLASS_FRACTION)
+"""What statistics are taken of. Encoded pictures tell them nothing, and ids differ by design."""
+
 OBJECT_SIZE: Final = "object_size"
 """Derived from CLASS_FRACTION, not stored: the smallest share that is not zero."""
 

@@ -33,9 +33,11 @@ def prepare(
             prepared = prepare_source(settings, target, workers)
     counts = ", ".join(f"{split} {number}" for split, number in prepared.counts.items())
     state = "already there, made from the same data" if prepared.reused else "written"
-    typer.echo(f"{sum(prepared.counts.values())} pictures {state}: {counts}", err=True)
-    if prepared.quarantined:
-        typer.echo(f"{len(prepared.quarantined)} left out, see {target}/{QUARANTINE}", err=True)
+    written, left_out = sum(prepared.counts.values()), len(prepared.quarantined)
+    typer.echo(f"{written} pictures {state}: {counts}", err=True)
+    typer.echo(f"{written + left_out} read = {written} written + {left_out} quarantined", err=True)
+    if left_out:
+        typer.echo(f"see {target}/{QUARANTINE}", err=True)
     typer.echo(target)
 
 

@@ -45,7 +45,7 @@ def render(report: Report) -> str:
         "reliability": charts.reliability(report.candidate.calibration),
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -128,7 +128,8 @@ def _data_url(pixels: NDArray[np.uint8], photo: bool = False) -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates and filters of the pages."""
     environment = Environment(
         loader=PackageLoader("segpipe.evaluate"),
         autoescape=select_autoescape(default=True),

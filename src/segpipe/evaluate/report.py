@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segpipe.evaluate.bootstrap import Intervals
 from segpipe.evaluate.gate import Verdict
 from segpipe.evaluate.slices import SliceScore
+from segpipe.ingest.offender import Offender
 
 Counts = NDArray[np.int64]
 
@@ -93,7 +94,9 @@ class Report:
       class_balance: share of the judged pixels per class [K], by split.
       statistics: of the pictures.
       anomalies: one sentence each.
+      pictures_read: records that the source gave; 0 where nobody counted.
       quarantined: (file, why) of every picture that was left out.
+      offenders: what can be seen of some of them.
       history: one dict per epoch, as train/ writes it.
       components: in the order in which they ran.
       config: the run's configuration as text.
@@ -118,7 +121,9 @@ class Report:
     class_balance: Mapping[str, Sequence[float]] = field(default_factory=dict)
     statistics: Sequence[Statistic] = ()
     anomalies: Sequence[str] = ()
+    pictures_read: int = 0
     quarantined: Sequence[tuple[str, str]] = ()
+    offenders: Sequence[Offender] = ()
     history: Sequence[Mapping[str, Any]] = ()
     components: Sequence[Component] = ()
     config: str = ""

@@ -27,8 +27,8 @@ def encode(record: Record, config: Config) -> Encoded:
     Raises:
       BadPictureError: it cannot be used; the message is one sentence that names the file.
     """
-    image, image_name = _content(record.image, record.id, "image")
-    mask, mask_name = _content(record.mask, record.id, "mask")
+    image, image_name = content(record.image, record.id, "image")
+    mask, mask_name = content(record.mask, record.id, "mask")
     checked = picture.check(
         image, mask, _meaning(config.data, record.ignored), config.source.max_megapixels, image_name, mask_name
     )
@@ -52,8 +52,12 @@ def _meaning(data: Data, ignored: tuple[int, ...]) -> masks.Meaning:
     return masks.Meaning.of(data, ignored)
 
 
-def _content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple[Any, str]:
-    """The content of a path, or what the record holds itself; and how errors call it."""
+def content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple[Any, str]:
+    """The content of a path, or what the record holds itself; and how errors call it.
+
+    Raises:
+      BadPictureError: there is no such file, or it may not be read.
+    """
     if not isinstance(value, str):
         return value, f"the {what} of {record_id}"
     try:

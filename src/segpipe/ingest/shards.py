@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import files, tfrecord
 from segpipe.ingest.encode import Encoded, encode
+from segpipe.ingest.offender import MOST_SHOWN, BadPicturesError, Offender, of_record
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record
 from segpipe.ingest.splits import group_of
@@ -30,6 +32,7 @@ class Account:
     Attributes:
       counts: pictures written, by split.
       bad: one sentence for each record that was not written, by id.
+      tiles: what can be seen of some bad ones, by id; see `segpipe.ingest.offender`.
       ids: of every record, to find two with the same.
       broken: one sentence for each part that could not be read to its end.
       groups: the splits of each group, where the config has groups.
@@ -37,6 +40,7 @@ class Account:
 
     counts: dict[str, int] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
+    tiles: dict[str, str] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -56,10 +60,16 @@ class Account:
         for split, written in other.counts.items():
             self.counts[split] = self.counts.get(split, 0) + written
         self.bad.update(other.bad)
+        self.tiles.update(islice(other.tiles.items(), max(0, MOST_SHOWN - len(self.tiles))))
         self.ids.extend(other.ids)
         self.broken.extend(other.broken)
         for group, found in other.groups.items():
             self.groups[group] = sorted({*self.groups.get(group, ()), *found})
+
+    @property
+    def offenders(self) -> list[Offender]:
+        """The bad records whose tiles are there."""
+        return [Offender(name, self.bad[name], tile) for name, tile in self.tiles.items()]
 
     def check(self, config: Config) -> None:
         """Checks that nothing was dropped and, unless the config quarantines them, that nothing was bad.
@@ -85,10 +95,11 @@ class Account:
             )
         if self.bad and config.source.on_bad_example == "fail":
             more = f" … and {len(self.bad) - 5} more." if len(self.bad) > 5 else ""
-            raise DataError(
+            raise BadPicturesError(
                 f"{len(self.bad)} of {count(self.read, 'picture')} cannot be used: "
                 f"{' '.join(list(self.bad.values())[:5])}{more} "
-                'Mend them, or set source.on_bad_example = "quarantine" to go on without them.'
+                'Mend them, or set source.on_bad_example = "quarantine" to go on without them.',
+                self.offenders,
             )
 
 
@@ -134,6 +145,8 @@ def write_part(part: Part, config: Config, layout: Layout, index: int, threads: 
             account.ids.append(record.id)
             if isinstance(encoded, BadPictureError):
                 account.bad[record.id] = str(encoded)
+                if len(account.tiles) < MOST_SHOWN:
+                    account.tiles[record.id] = of_record(record, str(encoded), config).tile
                 continue
             if encoded.split not in streams:
                 stream = stack.enter_context(files.open_to_write(layout.path(encoded.split, index)))

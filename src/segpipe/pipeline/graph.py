@@ -52,8 +52,13 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
 
     statistics_gen = StatisticsGen(examples=examples)
     schema_gen = ImportSchemaGen(schema_file=config.locate(config.data.schema_file))
+    previous = target.previous_statistics(statistics_gen.outputs["statistics"]) if config.validation.max_drift else None
     validator = BlockingExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_gen.outputs["schema"],
+        examples=examples,
+        limits=config.validation,
+        previous_statistics=previous.outputs["statistics"] if previous else None,
     ).with_id("ExampleValidator")
 
     transform = Transform(
@@ -107,6 +112,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     if hub_pusher:
         hub_pusher.add_upstream_node(pusher)  # What people are shown is what is deployed.
     return [
-        example_gen, statistics_gen, schema_gen, validator, transform, trainer, baseline, evaluator, pusher,
+        example_gen, statistics_gen, schema_gen, *([previous] if previous else []), validator, transform,
+        trainer, baseline, evaluator, pusher,
         *([hub_pusher] if hub_pusher else []),
     ]  # fmt: skip

@@ -16,10 +16,13 @@ from segpipe.config import Config
 from segpipe.evaluate import balance, examples, gallery, inference, slices
 from segpipe.evaluate.page import write_report
 from segpipe.evaluate.report import Component, Report, Scores, Statistic
+from segpipe.evaluate.stopped import write_stopped
+from segpipe.ingest.offender import Offender
+from segpipe.ingest.shards import Account
 from segpipe.pipeline import evaluation, lineage, provenance
 from segpipe.pipeline.example_gen import ACCOUNT
 from segpipe.pipeline.local import Outcome
-from segpipe.pipeline.targets import BASELINE_NODE_ID, LocalTarget
+from segpipe.pipeline.targets import BASELINE_NODE_ID, PREVIOUS_NODE_ID, LocalTarget
 
 Outputs = Mapping[str, lineage.Output]
 
@@ -45,18 +48,27 @@ def write(
         **evaluation.numbers(evaluated, folder, config),
         "model_id": by_node["Trainer"]["model"].id,
         "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
-        "pictures": account["counts"],
-        "quarantined": account["bad"],
+        "pictures": account.counts,
+        "read": account.read,
+        "written": account.written,
+        "quarantined": account.bad,
         "report": str(report),
     }
-    _write_report(config, by_node, summary, evaluated, report)
+    _write_report(config, by_node, summary, account, evaluated, report)
     _write_summary(config, summary)
     return summary, report, pushed
 
 
-def write_failure(config: Config, outcomes: Sequence[Outcome], started_s: float, error: str) -> None:
-    """Writes the summary.json of a run that did not come to its end."""
-    _write_summary(config, {**_frame(config, outcomes, started_s), "status": "failed", "error": error})
+def write_failure(
+    config: Config, outcomes: Sequence[Outcome], started_s: float, error: str, offenders: Sequence[Offender] = ()
+) -> None:
+    """Writes the summary.json of a run that did not come to its end, and a report where pictures are to blame."""
+    summary = {**_frame(config, outcomes, started_s), "status": "failed", "error": error}
+    if offenders:
+        report = config.output_path / "report" / "index.html"
+        write_stopped(config.name, _minute(summary), error, offenders, report)
+        summary["report"] = str(report)
+    _write_summary(config, summary)
 
 
 def key_numbers(node: str, outputs: Outputs) -> str:
@@ -67,8 +79,8 @@ def key_numbers(node: str, outputs: Outputs) -> str:
 
 def _example_gen_words(outputs: Outputs) -> str:
     account = _account(outputs)
-    left_out = f", {len(account['bad'])} left out" if account["bad"] else ""
-    return " · ".join(f"{split} {account['counts'].get(split, 0)}" for split in schema.SPLITS) + left_out
+    left_out = f", {len(account.bad)} of {account.read} left out" if account.bad else ""
+    return " · ".join(f"{split} {account.counts.get(split, 0)}" for split in schema.SPLITS) + left_out
 
 
 def _statistics_words(outputs: Outputs) -> str:
@@ -103,6 +115,7 @@ def _hub_words(outputs: Outputs) -> str:
 _KEY_NUMBERS = {
     "ExampleGen": _example_gen_words,
     "StatisticsGen": _statistics_words,
+    PREVIOUS_NODE_ID: lambda outputs: "earlier data to compare with" if "statistics" in outputs else "no earlier data",
     "ExampleValidator": lambda outputs: "no anomalies",
     "Trainer": _trainer_words,
     BASELINE_NODE_ID: lambda outputs: "a champion to beat" if "model" in outputs else "no champion yet",
@@ -116,6 +129,7 @@ def _write_report(
     config: Config,
     by_node: Mapping[str, Outputs],
     summary: Mapping[str, Any],
+    account: Account,
     evaluated: evaluation.Evaluated,
     path: Path,
 ) -> None:
@@ -124,7 +138,7 @@ def _write_report(
     made_by = provenance.of_model(config.output_path / "metadata.db", summary["model_id"])
     report = Report(
         name=config.name,
-        when=summary["started"].replace("T", " ")[:16],
+        when=_minute(summary),
         verdict=evaluated.verdict,
         classes=config.data.classes,
         image_size=config.data.image_size,
@@ -139,7 +153,9 @@ def _write_report(
         splits=summary["pictures"],
         class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
-        quarantined=list(summary["quarantined"].items()),
+        pictures_read=account.read,
+        quarantined=list(account.bad.items()),
+        offenders=account.offenders,
         history=_history(by_node["Trainer"]),
         components=[Component(name, **component) for name, component in summary["components"].items()],
         config=json.dumps(summary["config"], indent=2),
@@ -152,6 +168,11 @@ def _write_report(
         versions=summary["versions"],
     )
     write_report(report, path)
+
+
+def _minute(summary: Mapping[str, Any]) -> str:
+    """When the run started, as in 2026-11-24 05:12."""
+    return str(summary["started"]).replace("T", " ")[:16]
 
 
 def _shards(by_node: Mapping[str, Outputs], split: str) -> list[str]:
@@ -211,8 +232,8 @@ def _published(outputs: Outputs) -> list[str]:
     return [str(properties[key]) for key in ("repo_url", "space_url") if properties.get(key)]
 
 
-def _account(outputs: Outputs) -> dict[str, Any]:
-    return json.loads(Path(outputs["examples"].uri, ACCOUNT).read_text(encoding="utf-8"))
+def _account(outputs: Outputs) -> Account:
+    return Account(**json.loads(Path(outputs["examples"].uri, ACCOUNT).read_text(encoding="utf-8")))
 
 
 def _history(outputs: Outputs) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import RunError, SegpipeError
+from segpipe.ingest.offender import BadPicturesError
 from segpipe.model import architectures
 from segpipe.pipeline import graph, lineage, local, results
 from segpipe.pipeline.pusher import remove_half_written
@@ -79,7 +80,8 @@ def run(
             pipeline = graph.build(config, target, enable_cache=not fresh, override_blessing=override_blessing)
             local.ObservedLocalDagRunner(observer).run(pipeline)
         except SegpipeError as error:
-            results.write_failure(config, observer.outcomes, started_s, str(error))
+            offenders = error.offenders if isinstance(error, BadPicturesError) else ()
+            results.write_failure(config, observer.outcomes, started_s, str(error), offenders)
             raise
         except Exception as error:
             _log.exception("A component failed.")

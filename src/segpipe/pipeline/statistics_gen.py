@@ -27,9 +27,6 @@ from segpipe.evaluate import examples
 from segpipe.ingest import feature_schema, files
 from segpipe.pipeline.digest import code_digest
 
-OBSERVED_FEATURES = (schema.HEIGHT, schema.WIDTH, *schema.IMAGE_STATISTICS, schema.CLASS_FRACTION)
-"""Encoded pictures and masks cost most of the time and tell nothing; ids differ by design."""
-
 _BATCH = 512
 
 
@@ -83,7 +80,7 @@ def write_statistics(pipeline: beam.Pipeline, shards: Sequence[tuple[str, str]],
 
 def _read(shard: tuple[str, str]) -> Iterator[tuple[str, pa.RecordBatch]]:
     split, path = shard
-    observed = [schema_pb2.Feature(name=name, type=feature_schema.TYPES[name]) for name in OBSERVED_FEATURES]
+    observed = [schema_pb2.Feature(name=name, type=feature_schema.TYPES[name]) for name in schema.SCALARS]
     decoder = ExamplesToRecordBatchDecoder(schema_pb2.Schema(feature=observed).SerializeToString())
     serialized = examples.read(path)
     while batch := list(islice(serialized, _BATCH)):

@@ -15,11 +15,12 @@ from tfx.types import standard_artifacts
 from typing_extensions import override
 
 from segpipe.config import Config
-from segpipe.pipeline.baseline import LatestOtherBlessedModel
+from segpipe.pipeline.baseline import LatestOtherAcceptedStatistics, LatestOtherBlessedModel
 from segpipe.pipeline.hf_pusher import hf_pusher
 from segpipe.pipeline.pusher import AtomicPusher
 
 BASELINE_NODE_ID = "latest_blessed_model_resolver"
+PREVIOUS_NODE_ID = "latest_accepted_statistics_resolver"
 
 IN_PROCESS_BEAM = (
     # Named, since Beam's DirectRunner first tries to download another runner: one online, another offline.
@@ -54,6 +55,9 @@ class Target(Protocol):
 
     def baseline(self, candidate: types.BaseChannel) -> base_node.BaseNode:
         """The Resolver of the model that `candidate` has to beat; output `model`."""
+
+    def previous_statistics(self, candidate: types.BaseChannel) -> base_node.BaseNode:
+        """The Resolver of the statistics that `candidate` may not drift from; output `statistics`."""
 
     def pusher(self, **arguments: Any) -> base_node.BaseNode:
         """The Pusher, given the arguments of TFX's own less the destination."""
@@ -114,6 +118,15 @@ class LocalTarget(Target):
             model=types.Channel(type=standard_artifacts.Model),
             model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         ).with_id(BASELINE_NODE_ID)
+
+    @override
+    def previous_statistics(self, candidate: types.BaseChannel) -> base_node.BaseNode:
+        return Resolver(
+            strategy_class=LatestOtherAcceptedStatistics,
+            candidate=candidate,
+            statistics=types.Channel(type=standard_artifacts.ExampleStatistics),
+            anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+        ).with_id(PREVIOUS_NODE_ID)
 
     @override
     def pusher(self, **arguments: Any) -> base_node.BaseNode:

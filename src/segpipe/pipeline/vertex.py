@@ -7,6 +7,7 @@ from tfx import types
 from tfx.components.pusher.component import Pusher
 from tfx.dsl.components.base import base_node, executor_spec
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.trainer.component import Trainer
@@ -17,7 +18,7 @@ from typing_extensions import override
 from segpipe.config import Config, Machine, Training
 from segpipe.pipeline import dataflow
 from segpipe.pipeline.hf_pusher import hf_pusher
-from segpipe.pipeline.targets import BASELINE_NODE_ID, IN_PROCESS_BEAM, Target
+from segpipe.pipeline.targets import BASELINE_NODE_ID, IN_PROCESS_BEAM, PREVIOUS_NODE_ID, Target
 from segpipe.pipeline.vertex_pusher import RegistryPusher
 from segpipe.pipeline.vertex_staging import root
 
@@ -79,6 +80,15 @@ class VertexTarget(Target):
             model=types.Channel(type=standard_artifacts.Model),
             model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         ).with_id(BASELINE_NODE_ID)
+
+    @override
+    def previous_statistics(self, candidate: types.BaseChannel) -> base_node.BaseNode:
+        # Vertex knows this strategy and LatestBlessedModelStrategy alone; it may return data that was refused.
+        del candidate
+        return Resolver(
+            strategy_class=LatestArtifactStrategy,
+            statistics=types.Channel(type=standard_artifacts.ExampleStatistics),
+        ).with_id(PREVIOUS_NODE_ID)
 
     @override
     def pusher(self, **arguments: Any) -> base_node.BaseNode:
