@@ -68,3 +68,44 @@ def test_a_missing_or_broken_file_is_told(tmp_path):
     (tmp_path / "schema.pbtxt").write_text("feature { nonsense: 1 }")
     with pytest.raises(DataError, match="is not a TensorFlow Metadata Schema"):
         feature_schema.check(config("/data", directory=tmp_path))
+
+
+PUBLISHED = """
+feature { name: "image" type: FLOAT float_domain { min: 0 max: 255 }
+  shape { dim { size: 128 } dim { size: 128 } dim { size: 3 } } }
+feature { name: "label" type: FLOAT float_domain { min: 0 max: 2 }
+  shape { dim { size: 128 } dim { size: 128 } } }
+"""
+
+
+def _published(folder, text=PUBLISHED, kind="tfrecord", classes=("pet", "background", "border")):
+    (folder / "schema.pbtxt").write_text(text)
+    return config("/data", directory=folder, source={"kind": kind}, data={"classes": classes})
+
+
+def test_the_published_schema_agrees_with_the_published_format(tmp_path):
+    feature_schema.check(_published(tmp_path))
+
+
+def test_what_the_published_schema_says_is_said_of_our_examples(tmp_path):
+    feature_schema.check(settings := _published(tmp_path))
+    ours = feature_schema.of_published(feature_schema.read(tmp_path / "schema.pbtxt"))
+    by_name = {feature.name: feature for feature in ours.feature}
+    assert [dim.size for dim in by_name["class_fraction"].shape.dim] == [settings.num_classes]
+    for name in ("height", "width"):
+        assert (by_name[name].int_domain.min, by_name[name].int_domain.max) == (128, 128)
+    feature_schema.write(tmp_path / "schema.pbtxt", ours)
+    feature_schema.check(settings)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"kind": "folder"}, r'describes flat floats, which only source\.kind = "tfrecord" reads, got "folder"'),
+        ({"classes": ("pet", "background")}, r"has labels 0…2, but data\.classes has 2: pet, background"),
+        ({"text": PUBLISHED.replace("max: 255", "max: 1")}, r"image must be in 0…255, got 0…1"),
+    ],
+)
+def test_a_published_schema_that_disagrees_is_told(keys, reason, tmp_path):
+    with pytest.raises(DataError, match=reason):
+        feature_schema.check(_published(tmp_path, **keys))

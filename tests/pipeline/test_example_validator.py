@@ -19,6 +19,8 @@ from segpipe.pipeline import graph, local, run, statistics_gen
 from segpipe.pipeline.example_validator import BlockingExecutor
 from segpipe.pipeline.targets import PREVIOUS_NODE_ID, LocalTarget
 from tests import pictures
+from tests.docs.blocks import ROOT
+from tests.ingest.sources import layouts
 from tests.pipeline.test_statistics_gen import count, features, write_examples
 
 CLASSES = ("a", "b", "c")
@@ -185,6 +187,23 @@ def test_a_span_that_drifted_is_stopped_and_never_becomes_what_the_next_is_held_
         _run_up_to_the_validator(config)
     _span(tmp_path / "span-3", 40)
     _run_up_to_the_validator(config)
+
+
+@pytest.mark.parametrize("side", [24, 128])
+def test_the_published_schema_is_imported_with_the_published_format(side, tmp_path):
+    config = layouts.published(tmp_path / "data")
+    config = config.model_copy(update={"output_dir": str(tmp_path / "run"), "directory": tmp_path})
+    published = (ROOT / "benchmarks" / "published_design.pbtxt").read_text()
+    if side == 24:  # The size of these pictures.
+        published = published.replace("{ size: 128 } dim { size: 128 }", "{ size: 16 } dim { size: 24 }")
+    (tmp_path / "schema.pbtxt").write_text(published)
+    if side == 24:
+        _run_up_to_the_validator(config)
+        return
+    with pytest.raises(
+        DataError, match=r"height in the train split: expected one value in 128…128, found 16, in \d+ pict"
+    ):
+        _run_up_to_the_validator(config)
 
 
 def test_without_a_limit_the_graph_has_no_node_for_it(tmp_path):

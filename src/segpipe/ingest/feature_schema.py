@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
+from segpipe.ingest import files
 
 CLASS_DOMAIN = "classes"
 """Name of the string domain that lists the class names in the order of their ids."""
@@ -58,6 +59,8 @@ def build(classes: Iterable[str], slices: Iterable[str] = ()) -> schema_pb2.Sche
             feature.shape.dim.add(size=len(names))
         elif kind == schema_pb2.INT:
             feature.int_domain.min = 1
+        if kind == schema_pb2.FLOAT:
+            feature.float_domain.disallow_nan = True
     for name in slices:
         feature = built.feature.add(name=schema.SLICE_PREFIX + name, type=schema_pb2.BYTES)
         feature.value_count.max = 1
@@ -69,18 +72,65 @@ def write(path: Path, built: schema_pb2.Schema) -> None:
     path.write_text(_HEADER + text_format.MessageToString(built), encoding="utf-8")
 
 
-def read(path: Path) -> schema_pb2.Schema:
-    """Reads a schema from text.
+def read(path: Path | str) -> schema_pb2.Schema:
+    """Reads a schema from the text of a file or URL.
 
     Raises:
       DataError: the file is missing or is no schema.
     """
     try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+        return text_format.Parse(files.read(str(path)).decode(), schema_pb2.Schema())
     except FileNotFoundError:
         raise DataError(f"no such schema: {path}. `segpipe init` writes one; data.schema_file names it.") from None
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a TensorFlow Metadata Schema: {error}.") from None
+
+
+def is_published(found: schema_pb2.Schema) -> bool:
+    """Whether this is the published pipeline's schema: pixels and labels as flat floats."""
+    return {"image", "label"} <= {one.name for one in found.feature if one.type == schema_pb2.FLOAT}
+
+
+def of_published(published: schema_pb2.Schema) -> schema_pb2.Schema:
+    """What the published schema says, said of our Examples: as many classes, and the size of every picture.
+
+    Args:
+      published: image FLOAT [H, W, 3] in 0…255 and label FLOAT [H, W] in 0…K-1.
+    """
+    by_name = {feature.name: feature for feature in published.feature}
+    built = build(str(class_id) for class_id in range(_classes(by_name["label"])))
+    del built.string_domain[:]  # It has no names.
+    sides = [dim.size for dim in by_name["image"].shape.dim]
+    for feature in built.feature:
+        if feature.name in (schema.HEIGHT, schema.WIDTH) and len(sides) == 3:
+            feature.int_domain.min = feature.int_domain.max = sides[feature.name == schema.WIDTH]
+    return built
+
+
+def _classes(label: schema_pb2.Feature) -> int:
+    return int(label.float_domain.max) + 1
+
+
+def _check_published(found: schema_pb2.Schema, config: Config, path: str) -> None:
+    """Checks the published schema against the config.
+
+    Raises:
+      DataError: the source has no flat floats, or pixels, labels and classes disagree.
+    """
+    by_name = {feature.name: feature for feature in found.feature}
+    if config.source.kind != "tfrecord":
+        raise DataError(
+            f'{path} describes flat floats, which only source.kind = "tfrecord" reads, got "{config.source.kind}"; '
+            "name another data.schema_file."
+        )
+    pixels = by_name["image"].float_domain
+    if by_name["image"].HasField("float_domain") and (pixels.min, pixels.max) != (0, 255):
+        raise DataError(f"{path}: image must be in 0…255, got {pixels.min:g}…{pixels.max:g}.")
+    if _classes(by_name["label"]) != config.num_classes:
+        raise DataError(
+            f"{path} has labels 0…{by_name['label'].float_domain.max:g}, but data.classes has {config.num_classes}: "
+            f"{', '.join(config.data.classes)}. Make them agree."
+        )
 
 
 def check(config: Config) -> None:
@@ -89,8 +139,11 @@ def check(config: Config) -> None:
     Raises:
       DataError: the file is missing, or features, types, class count or class names disagree.
     """
-    path = config.resolve(config.data.schema_file)
+    path = config.locate(config.data.schema_file)
     found = read(path)
+    if is_published(found):
+        _check_published(found, config, path)
+        return
     by_name = {feature.name: feature for feature in found.feature}
     for name, kind in TYPES.items():
         if name not in by_name:

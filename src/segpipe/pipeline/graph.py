@@ -4,7 +4,6 @@ ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transf
 HFPusher.
 """
 
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base import base_node
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -17,6 +16,7 @@ from segpipe.pipeline import digest
 from segpipe.pipeline.evaluator import Evaluator
 from segpipe.pipeline.example_gen import picture_example_gen
 from segpipe.pipeline.example_validator import BlockingExampleValidator
+from segpipe.pipeline.schema_importer import ImportSchemaGen
 from segpipe.pipeline.statistics_gen import StatisticsGen
 from segpipe.pipeline.targets import Target
 
