@@ -1,5 +1,8 @@
 import csv
+import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,3 +52,24 @@ def test_beam_predicts_what_one_process_predicts(pictures, tmp_path):
     ]
     theirs = json.loads((tmp_path / "alone" / "coco.json").read_text())["annotations"]
     assert sorted(map(json.loads, lines), key=lambda one: one["id"]) == sorted(theirs, key=lambda one: one["id"])
+
+
+def test_the_command_reads_and_writes_a_bucket_by_beam(google, tmp_path):
+    google.storage.make_bucket("pictures")
+    google.storage.put("pictures", "in/red.png", picture(RED))
+    google.storage.put("pictures", "in/more/green.jpg", picture(GREEN, kind="JPEG"))
+    google.storage.put("pictures", "in/broken.png", b"no picture")
+    model = server_model.save(tmp_path, 1)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "segpipe.cli.main", "predict", str(model), "gs://pictures/in", "-o", "gs://pictures/out",
+            "--format", "masks", "--beam",
+        ],
+        capture_output=True, text=True, env=google.process_environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "gs://pictures/out"
+    assert "2 pictures, 1 failed" in done.stderr
+    mask = np.asarray(Image.open(io.BytesIO(google.storage.get("pictures", "out/masks/more/green.png"))))
+    assert set(np.unique(mask)) == {1}
+    assert any(name.startswith("out/classes-") for name in google.storage.names("pictures"))

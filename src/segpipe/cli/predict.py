@@ -14,10 +14,10 @@ from segpipe.ingest.wording import count
 
 def predict(
     model_dir: Annotated[Path, typer.Argument(help="A run, its folder or a SavedModel.", metavar="RUN|MODEL_DIR")],
-    images: Annotated[list[str], typer.Argument(help="Files, folders or patterns.", metavar="IMAGE…")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where masks and overlays go.")] = Path(
-        "predictions"
-    ),
+    images: Annotated[list[str], typer.Argument(help="Files, folders or patterns, gs:// too.", metavar="IMAGE…")],
+    out: Annotated[
+        str, typer.Option("-o", "--out", metavar="DIR", help="Where masks and overlays go: a folder, or gs://….")
+    ] = "predictions",
     max_megapixels: Annotated[float, typer.Option(min=0.001, help="Refuse larger pictures.")] = 100.0,
     formats: Annotated[
         list[str] | None,
@@ -31,9 +31,9 @@ def predict(
     ] = None,
 ) -> None:
     """Segment pictures: NAME.mask.png holds class ids, NAME.overlay.png shows them; both at the picture's own size."""
-    if formats or beam or beam_args or any("://" in one for one in (*images, str(out))):
+    if formats or beam or beam_args or any("://" in one for one in (*images, out)):
         _predict_in_bulk(
-            model_dir, images, str(out), formats or ["masks"], max_megapixels, list(beam_args or ()) if beam else None
+            model_dir, images, out, formats or ["masks"], max_megapixels, list(beam_args or ()) if beam else None
         )
         return
     from segpipe.serve import predict as prediction
@@ -46,7 +46,7 @@ def predict(
     ):
         from segpipe.serve.predictor import Predictor
 
-        written = list(prediction.predict(Predictor.load(model_dir), images, out, max_megapixels))
+        written = list(prediction.predict(Predictor.load(model_dir), images, Path(out), max_megapixels))
     typer.echo(count(len(written), "picture"), err=True)
     typer.echo(out)
 
