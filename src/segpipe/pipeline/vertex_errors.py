@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import requests
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
@@ -13,6 +14,7 @@ _NO_LOGIN = (
     "this machine has no Google login; run `gcloud auth application-default login`, or set "
     "GOOGLE_APPLICATION_CREDENTIALS to a key file."
 )
+_NO_WAY = "Google cannot be reached from this machine; look at the network, and at https_proxy where there is one"
 
 
 @contextmanager
@@ -25,10 +27,12 @@ def in_a_sentence(doing: str, vertex: Vertex) -> Iterator[None]:
 
     Raises:
       UserError: something the person or the project's owner can mend.
-      RunError: Google failed, or did not answer in time.
+      RunError: Google failed, did not answer in time, or could not be reached.
     """
     try:
         yield
+    except (auth.TransportError, requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        raise RunError(f"{doing} failed: {_NO_WAY} ({_first_line(error)})") from error
     except auth.GoogleAuthError as error:
         reason = "" if isinstance(error, auth.DefaultCredentialsError) else f" ({_first_line(error)})"
         raise UserError(f"{doing} failed: {_NO_LOGIN}{reason}") from error
