@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from segpipe import config as config_module
 from segpipe.cli.cloud_doctor import findings
 from segpipe.cli.main import app
+from segpipe.errors import RunError
 from tests.servers.google_cloud import LoopbackGoogle
 from tests.servers.google_rest import Answer, Request
 
@@ -177,3 +178,18 @@ def test_no_login(google: LoopbackGoogle, monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     assert problems() == ["no Google login: gcloud auth application-default login"]
+
+
+def test_a_login_that_may_not_look_is_not_told_that_nothing_is_there(ready: LoopbackGoogle) -> None:
+    ready.rest[REPOSITORY] = (403, {})
+    *_, last = problems()
+    assert "(artifactregistry.googleapis.com refused), so what is missing above may be there" in last
+    assert "roles/viewer" in last
+
+
+def test_no_network_is_one_line(google: LoopbackGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # Nobody listens there.
+    result = CliRunner().invoke(app, ["doctor", "--cloud", str(CONFIG)])
+    assert isinstance(result.exception, RunError)
+    assert "looking at Google Cloud failed: Google cannot be reached from this machine" in str(result.exception)

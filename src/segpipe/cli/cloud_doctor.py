@@ -64,21 +64,38 @@ def findings(config: Config, session: Any = None) -> Iterator[Finding]:
     yield from _images(google, config)
     yield from _quota(google, config)
     yield from _secret(google, config)
+    if google.denied:
+        hosts = ", ".join(sorted(google.denied))
+        yield (
+            False,
+            f"this login may not look everywhere ({hosts} refused), so what is missing above may be there: ask for "
+            f"roles/viewer and roles/iam.securityReviewer on {google.project}",
+        )
 
 
 class _Google:
-    """Google's REST interfaces, asked with one login."""
+    """Google's REST interfaces, asked with one login.
+
+    Attributes:
+      project: whose resources are looked at.
+      denied: hosts that did not let this login look.
+    """
 
     def __init__(self, session: Any, project: str):
         self._session, self.project = session, project
+        self.denied: set[str] = set()
 
     def get(self, url: str) -> dict[str, Any] | None:
         """The resource, or None where there is none or this login may not see it."""
-        answer = self._session.get(f"https://{url}", timeout=_TIMEOUT_S)
-        return answer.json() if answer.ok else None
+        return self._read(url, self._session.get(f"https://{url}", timeout=_TIMEOUT_S))
 
     def post(self, url: str) -> dict[str, Any] | None:
-        answer = self._session.post(f"https://{url}", json={}, timeout=_TIMEOUT_S)
+        """The answer to a question without content, or None likewise."""
+        return self._read(url, self._session.post(f"https://{url}", json={}, timeout=_TIMEOUT_S))
+
+    def _read(self, url: str, answer: Any) -> dict[str, Any] | None:
+        if answer.status_code in (401, 403):
+            self.denied.add(url.split("/")[0])
         return answer.json() if answer.ok else None
 
 

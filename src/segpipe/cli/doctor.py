@@ -45,7 +45,10 @@ def doctor(
     console = Console()
     if cloud is not None:
         settings = config.load(cloud)
-        _report(console, cloud_doctor.findings(settings), f"`segpipe submit {cloud}` is next.")
+        from segpipe.pipeline.vertex_errors import in_a_sentence
+
+        with in_a_sentence("looking at Google Cloud", settings.vertex):
+            _report(console, cloud_doctor.findings(settings), f"`segpipe submit {cloud}` is next.")
         return
     table = Table("package", "version", box=None, pad_edge=False)
     for package in _PACKAGES:
