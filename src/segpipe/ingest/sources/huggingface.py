@@ -18,7 +18,7 @@ from segpipe.ingest.sources.table import Columns
 _MASK_COLUMNS = ("mask", "annotation", "label", "labels", "segmentation_mask", "segmentation", "semantic_segmentation")
 """What data sets call the mask, in the order of trying."""
 
-_CONVERTED = "@~parquet"
+_CONVERTED = "@refs%2Fconvert%2Fparquet"
 """The branch in which the Hub keeps any data set as Parquet."""
 
 
