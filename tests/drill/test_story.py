@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segpipe import config as config_module
-from segpipe.drill import page, story, timeline
+from segpipe.drill import page, runs, story, timeline
 from segpipe.drill.story import Look, Story, Trained, lost, regained
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.ingest import feature_schema
@@ -87,6 +87,12 @@ def test_a_deployed_model_is_degraded_when_it_lost_for_certain(low, outcome):
     assert trained("deployed", lost=Interval(0.1, low, 0.2)).outcome == outcome
 
 
+def test_the_rule_that_was_broken_comes_first():
+    rules = [{"sentence": "Good.", "passed": True}, {"sentence": "Too few.", "passed": None}]
+    broken = {"sentence": "Bad.", "passed": False}
+    assert runs._reasons({"rules": [*rules, broken]}) == ("Bad.", "Good.", "Too few.")
+
+
 def trained(name: str, span_2: float = 0.5, blessed: bool = True, **intervals: Interval) -> Trained:
     return Trained(
         name, "unet", blessed, (f"{name} was judged.",), 1.0, 1.0, Interval(0.8, 0.7, 0.9),
@@ -129,6 +135,7 @@ def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Pa
     assert deployed.outcome == "degraded"
     assert again.span_2.value > deployed.span_2.value
     assert (again.name, again.architecture) == ("unet_mobilenetv2 + augmentation", "unet_mobilenetv2")
+    assert any("champion" in sentence for sentence in again.reasons)
     assert len(chapters) == 6
 
     page.write(told, 0.95, tmp_path / "index.html")

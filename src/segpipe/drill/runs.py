@@ -25,7 +25,7 @@ class Outcome:
     Attributes:
       path: of the SavedModel that it trained.
       blessed: whether the gate let it through.
-      reasons: the gate's, one sentence each.
+      reasons: the gate's, one sentence for each rule, those that were broken first.
       train_seconds: wall time of its Trainer.
       pushed: the version in the serving folder; empty where nothing was pushed.
     """
@@ -65,7 +65,7 @@ class Runs:
         outcome = Outcome(
             path=str(Path(model.uri) / "Format-Serving"),
             blessed=finished.blessed,
-            reasons=tuple(finished.summary["reasons"]),
+            reasons=_reasons(finished.summary),
             train_seconds=round(self._trainer.seconds, 1),
             pushed=str(finished.pushed or ""),
         )
@@ -79,3 +79,8 @@ class Runs:
         if outcome.node == "Trainer":
             self._trainer = outcome
         self._finished(outcome, note)
+
+
+def _reasons(summary: dict[str, Any]) -> tuple[str, ...]:
+    rules = sorted(summary["rules"], key=lambda rule: rule["passed"] is not False)
+    return tuple(rule["sentence"] for rule in rules)
