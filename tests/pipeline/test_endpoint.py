@@ -1,8 +1,12 @@
 """The life of a model behind an endpoint, through Google's own client against Vertex AI on loopback."""
 
+import json
+
 import grpc
 import pytest
+from typer.testing import CliRunner
 
+from segpipe.cli.main import app
 from segpipe.config import Endpoint, Vertex
 from segpipe.errors import RunError, UserError
 from segpipe.pipeline.endpoint import ModelEndpoint
@@ -206,3 +210,38 @@ def test_what_google_refuses_becomes_a_sentence_that_says_what_to_do(google, lif
         in_a_sentence("pushing the model", vertex),
     ):
         push(life(), "gs://b/one")
+
+
+def test_an_old_model_that_could_not_be_switched_off_is_switched_off_by_promote(google, life) -> None:
+    push(life(), "gs://b/one")
+    google.vertex.faults["UndeployModel"] = Fault(grpc.StatusCode.INTERNAL, "not now")
+    with pytest.raises(RunError, match="not now"), in_a_sentence("pushing", Vertex(project=PROJECT, region=REGION)):
+        push(life(), "gs://b/two")
+    assert versions(life()) == {"1": 0, "2": 100}
+    google.vertex.faults.clear()
+    assert life().promote().version == "2"
+    assert versions(life()) == {"2": 100}
+
+
+def test_the_commands_say_who_answers_and_change_it(google, life, tmp_path) -> None:
+    config = tmp_path / "pets.toml"
+    config.write_text(
+        'name = "pets"\n[data]\nclasses = ["cat", "dog"]\n[vertex]\nproject = "my-project"\npipeline_root = "gs://bucket/runs"\n'
+    )
+
+    def endpoint(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["endpoint", *arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert endpoint("status", str(config)) == "pets: nothing is deployed, nothing is billed.\n"
+    push(life(), "gs://b/one")
+    push(life(promote="manual", canary_percent=25), "gs://b/two")
+    rows = json.loads(endpoint("status", str(config), "--json"))["deployed"]
+    assert [(row["version"], row["role"], row["percent"]) for row in rows] == [
+        ("1", "champion", 75),
+        ("2", "candidate", 25),
+    ]
+    assert endpoint("promote", str(config), "--now") == "version 2 answers every request.\n"
+    assert endpoint("rollback", str(config)) == "version 1 answers every request.\n"
+    assert endpoint("status", str(config)).startswith("   1  100 %  1 x n1-standard-4  since ")
