@@ -100,10 +100,11 @@ def growth(designs: Sequence[Design]) -> Table:
     for heading in (
         "pictures",
         "prepare",
+        "its memory",
         "run less fit",
         "of it CPU",
         "a further picture",
-        "peak memory",
+        "memory of the run",
         "an Example",
     ):
         table.add_column(heading, justify="right")
@@ -112,6 +113,7 @@ def growth(designs: Sequence[Design]) -> Table:
         table.add_row(
             f"{design['pictures']:,}",
             f"{_number(design['prepare']['seconds'])} s",
+            f"{design['prepare_cost']['peak_rss_mb']:,.0f} MB",
             f"{_number(less_fit(design))} s",
             f"{_number(less_fit(design, 'cpu_seconds'))} s",
             f"{_number(_further_ms(before, design))} CPU ms" if before else "",

@@ -26,6 +26,7 @@ def design(name, *, pictures=100, seconds=10.0, scale=1.0):
             "judged_pictures": 20,
             "pushed": True,
         },
+        "prepare_cost": {"seconds": 3.0, "peak_rss_mb": 200.0 * scale},
         "run_cost": {"seconds": 20.0, "peak_rss_mb": 1000.0 * scale},
         "rates": {"input_pictures_per_s": 300.0 / scale, "step_pictures_per_s": 50.0 / scale},
     }
@@ -67,8 +68,8 @@ def test_only_the_published_design_needs_its_script_before_a_run(compared):
 def test_growth_is_what_each_further_picture_costs():
     stream = io.StringIO()
     designs = [design("segpipe"), design("segpipe", pictures=300, seconds=14.0)]
-    Console(file=stream, width=120).print(table.growth(designs))
+    Console(file=stream, width=140).print(table.growth(designs))
     last = next(line for line in stream.getvalue().splitlines() if "300" in line)
     assert [cell.strip() for cell in last.strip("│ ").split("│")] == [
-        "300", "2.00 s", "14.0 s", "21.0 s", "30.0 CPU ms", "1,000 MB", "1.67 kB",
+        "300", "2.00 s", "200 MB", "14.0 s", "21.0 s", "30.0 CPU ms", "1,000 MB", "1.67 kB",
     ]  # fmt: skip

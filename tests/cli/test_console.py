@@ -3,6 +3,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+from rich.console import Console
+
 from segpipe.cli.console import RunConsole
 from segpipe.progress import Progress
 
@@ -68,3 +71,16 @@ def test_verbose_shows_everything(tmp_path):
     assert "from Python" in finished.stdout
     assert "from C" in finished.stderr
     assert not (tmp_path / "run.log").exists()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_line_has_room_for_loss_and_mean_iou(width):
+    stream = io.StringIO()
+    console = RunConsole(stream, ["ExampleValidator", "Trainer"])
+    console._console = Console(file=stream, width=width, force_terminal=True, color_system=None)
+    console.node_started("Trainer")
+    console.progress(Progress("epoch 12/20", 32, 39, {"loss": 0.66923, "mean_iou": 0.64123}))
+    console._console.print(console._render())
+    [line] = stream.getvalue().splitlines()
+    assert "epoch 12/20  32/39  loss 0.669  mean IoU 0.6" in line
+    assert ("0.641" in line) == (width > 80)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import segpipe.pipeline  # noqa: F401 (serves a module that TFDV imports and tfx-bsl has dropped)
+import segpipe
+import segpipe.pipeline  # Serves a module that TFDV imports and tfx-bsl has dropped.
 from segpipe.ingest import feature_schema
 from tests import shapes
 from tests.servers.google_cloud import LoopbackGoogle
@@ -21,6 +23,7 @@ output_dir = "run"
 
 [source]
 path = "data"
+on_bad_example = "quarantine"
 
 [data]
 classes = ["ground", "disk", "square"]
@@ -50,6 +53,9 @@ image = "us-central1-docker.pkg.dev/my-project/segpipe/pipeline@sha256:{"0" * 64
 health_requests = 2
 grace_minutes = 0
 """
+
+BROKEN = "broken"
+"""Stem of the one picture of the project that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,30 @@ class Project:
 
 def make_project(folder: Path, source_root: Path | None = None) -> Project:
     shapes.write_folder(folder / "data", count=40)
+    (folder / "data" / "images" / f"{BROKEN}.jpg").write_bytes(b"no picture")
+    shutil.copy(folder / "data" / "masks" / "000.png", folder / "data" / "masks" / f"{BROKEN}.png")
     (folder / "pipeline.toml").write_text(PIPELINE_TOML)
     feature_schema.write(folder / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
     return Project(folder, source_root)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has run, on a copy of the package; tests edit both and run it again."""
+    folder = tmp_path_factory.mktemp("tiny")
+    source_root = folder / "src"
+    shutil.copytree(Path(segpipe.__file__).parent, source_root / "segpipe")
+    project = make_project(folder, source_root)
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    shutil.copy(project.run_dir / "summary.json", folder / "first.json")
+    return project
+
+
+@pytest.fixture(scope="session")
+def unbroken(finished: Project) -> dict:
+    """The summary of that project's first run."""
+    return json.loads((finished.folder / "first.json").read_text())
 
 
 @pytest.fixture

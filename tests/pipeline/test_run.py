@@ -1,12 +1,10 @@
 """The whole pipeline through its command line: finished, repeated, edited, refused."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-import segpipe
-from tests.pipeline.conftest import Project, make_project
+from tests.pipeline.conftest import BROKEN, Project
 
 pytestmark = pytest.mark.slow
 
@@ -14,18 +12,6 @@ NODES = [
     "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Transform", "Trainer",
     "latest_blessed_model_resolver", "Evaluator", "Pusher", "HFPusher",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Project:
-    """A project that has run once, on a copy of the package that a test may edit."""
-    folder = tmp_path_factory.mktemp("tiny")
-    source_root = folder / "src"
-    shutil.copytree(Path(segpipe.__file__).parent, source_root / "segpipe")
-    project = make_project(folder, source_root)
-    done = project.run()
-    assert done.returncode == 0, done.stderr
-    return project
 
 
 def rerun(project: Project) -> list[str]:
@@ -41,8 +27,8 @@ def versions(project: Project) -> list[str]:
     return sorted(path.name for path in (project.run_dir / "serving").iterdir())
 
 
-def test_a_run_ends_with_a_blessed_model_a_report_and_a_summary(finished):
-    summary = finished.summary()
+def test_a_run_ends_with_a_blessed_model_a_report_and_a_summary(finished, unbroken):
+    summary = unbroken
     assert sorted(summary["components"]) == sorted(NODES)
     assert summary["blessed"] is True
     assert 0 <= summary["metrics"]["candidate"]["mean_iou"] <= 1
@@ -57,6 +43,13 @@ def test_a_run_ends_with_a_blessed_model_a_report_and_a_summary(finished):
     [version] = versions(finished)
     assert (finished.run_dir / "serving" / version / "saved_model.pb").is_file()
     assert "<html" in (finished.run_dir / "report" / "index.html").read_text()
+
+
+def test_a_picture_that_cannot_be_read_is_listed_in_summary_and_report(finished, unbroken):
+    assert list(unbroken["quarantined"]) == [BROKEN]
+    assert f"{BROKEN}.jpg" in unbroken["quarantined"][BROKEN]
+    assert sum(unbroken["pictures"].values()) == 40
+    assert f"{BROKEN}.jpg" in (finished.run_dir / "report" / "index.html").read_text()
 
 
 def test_a_second_run_reuses_everything(finished):

@@ -83,7 +83,8 @@ class RunConsole:
         ]
         if self._progress is not None:
             if self._progress.total:
-                cells.append(ProgressBar(total=self._progress.total, completed=self._progress.done, width=24))
+                width = min(24, max(6, self._console.width - 76))  # The numbers matter more than the bar.
+                cells.append(ProgressBar(total=self._progress.total, completed=self._progress.done, width=width))
             cells.append(Text(_describe(self._progress), overflow="ellipsis", no_wrap=True))
         row.add_row(*cells)
         return row
@@ -97,7 +98,8 @@ def shown(path: Path) -> str:
 
 def _describe(progress: Progress) -> str:
     count = f"{progress.done}/{progress.total}" if progress.total is not None else str(progress.done)
-    numbers = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.numbers.items())
+    names = {name: name.replace("_", " ").replace("iou", "IoU") for name in progress.numbers}
+    numbers = "  ".join(f"{names[name]} {value:.3g}" for name, value in progress.numbers.items())
     return f"{progress.what}  {count}  {numbers}".rstrip()
 
 

@@ -13,6 +13,11 @@ from segpipe.errors import RunError
 
 NOT_BLESSED = 3
 
+_LABELS = {
+    "latest_blessed_model_resolver": "Resolver",
+    "latest_accepted_statistics_resolver": "StatisticsResolver",
+}
+
 
 def run(
     config: Annotated[Path, typer.Argument(help="The TOML file of the run.", metavar="CONFIG")],
@@ -54,14 +59,13 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
     started_s = time.monotonic()
-    nodes = pipeline_run.node_ids(settings)
-    console = RunConsole(person, nodes)
+    console = RunConsole(person, [_label(node) for node in pipeline_run.node_ids(settings)])
     with console.open(), progress.listening(console.progress):
         finished = pipeline_run.run(
             settings,
-            node_started=console.node_started,
+            node_started=lambda node: console.node_started(_label(node)),
             node_finished=lambda outcome, note: console.node_finished(
-                outcome.node, outcome.status, outcome.seconds, note
+                _label(outcome.node), outcome.status, outcome.seconds, note
             ),
             fresh=fresh,
             override_blessing=override_blessing,
@@ -72,3 +76,8 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
         return False, f"Not pushed: {' '.join(finished.summary['reasons'])} See {shown(finished.report)}"
     pushed = shown(finished.pushed)
     return True, f"Model: {pushed} . Next: segpipe predict {pushed} IMAGE -o masks/"
+
+
+def _label(node: str) -> str:
+    """What a person calls the node: the Resolvers' ids are wider than all other names."""
+    return _LABELS.get(node, node)
