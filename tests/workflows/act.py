@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -153,16 +154,28 @@ class Forge:
         return Finished(finished.returncode == 0, {name: how == "succeeded" for name, how in jobs}, "\n".join(told))
 
     def _ids(self, workflow: str, shown: str) -> set[str]:
-        """Every job that act means by "Workflow/Job", or by "Job/Called workflow/Job"."""
-        ids = set()
-        for name in shown.split("/"):
-            told = yaml.safe_load((self.root / ".github/workflows" / workflow).read_text())
-            if name == told["name"] and all(job["name"] != name for job in told["jobs"].values()):
-                continue
-            [(job_id, job)] = [(job_id, job) for job_id, job in told["jobs"].items() if job["name"] == name]
-            ids.add(f"{workflow}/{job_id}")
-            workflow = Path(job.get("uses", "")).name
-        return ids
+        """Every job that act means by "Workflow/Job", or by "Calling job/Called workflow/Job", however deep it lies."""
+        *calling, title, name = shown.split("/")
+        if not calling:
+            return {
+                f"{workflow}/{job_id}" for job_id, job in self._told(workflow)["jobs"].items() if job["name"] == name
+            }
+        return {
+            one
+            for file, job_id, job in self._calls(workflow)
+            if (job["name"], self._told(Path(job["uses"]).name)["name"]) == (calling[-1], title)
+            for one in (f"{file}/{job_id}", *self._ids(Path(job["uses"]).name, f"{title}/{name}"))
+        }
+
+    def _calls(self, workflow: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Workflow, id and job of each job that calls a workflow, also in those that are called."""
+        for job_id, job in self._told(workflow)["jobs"].items():
+            if "uses" in job:
+                yield workflow, job_id, job
+                yield from self._calls(Path(job["uses"]).name)
+
+    def _told(self, workflow: str) -> Mapping[str, Any]:
+        return yaml.safe_load((self.root / ".github/workflows" / workflow).read_text())
 
     def _third_party(self) -> set[tuple[str, str]]:
         files = [*self.root.glob(".github/workflows/*.yml"), *self.root.glob(".github/actions/*/action.yml")]
