@@ -2,12 +2,13 @@
 
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from segpipe.preprocess.palette import palette
 from segpipe.publish.assemble import assemble
 from segpipe.publish.space.plan import SpacePlan
 from tests import shapes
@@ -24,6 +26,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
 ]
+NEAR = 6.0  # Of 255: Streamlit shows pictures as JPEG.
 FIRST_S, LATER_S = 10.0, 2.0  # with a busy machine in mind; test_space holds the model's own half second
 
 
@@ -104,9 +107,49 @@ def test_the_downloaded_mask_is_what_segpipe_predict_writes(
     subprocess.run([*segpipe, "-o", tmp_path], check=True)
     expected = np.asarray(Image.open(tmp_path / "shapes.mask.png"))
     np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
-    page.screenshot(path=tmp_path / f"{sdk}.png")
-    for name in shapes.CLASSES:
-        assert page.get_by_text(name, exact=True).count() >= 1
+    for class_id, name in enumerate(shapes.CLASSES):
+        assert page.get_by_text(name, exact=True).count() == 1
+        [share] = re.findall(rf"\b{name}\s+([\d.]+)%", page.locator("body").inner_text())
+        assert float(share) / 100 == pytest.approx((expected == class_id).mean(), abs=0.02)
+    assert page.get_by_role("link", name="Model card").get_attribute("href") == saved_model.as_uri()
+
+
+def test_the_slider_blends_from_the_picture_to_the_colours(app: tuple[str, str], page: Page):
+    sdk, url = app
+    page.goto(url)
+    content = picture(seed=8, width=120, height=80)
+    upload(page, "shapes.png", content)
+    page.get_by_text("120 × 80 pixels").wait_for()
+    slider = page.get_by_role("slider").last
+    slider.press("Home")
+    original = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    wait_until(lambda: np.abs(overlay(page, sdk) - original).mean() < NEAR)
+    slider.press("End")
+    colours = palette(len(shapes.CLASSES)).astype(int)
+
+    def is_painted() -> bool:
+        differences = [np.abs(overlay(page, sdk) - colour).mean(axis=-1) for colour in colours]
+        return bool((np.min(differences, axis=0) < NEAR).mean() > 0.9)
+
+    wait_until(is_painted)
+
+
+def overlay(page: Page, sdk: str) -> np.ndarray:
+    """The segmentation as the page shows it, int [H, W, 3]."""
+    image = page.locator("#overlay img" if sdk == "gradio" else "[data-testid=stImage] img").last
+    for _ in range(100):
+        response = page.request.get(image.evaluate("element => element.src"))
+        if response.headers["content-type"].startswith("image/"):
+            return np.asarray(Image.open(io.BytesIO(response.body())).convert("RGB")).astype(int)
+        time.sleep(0.1)  # Streamlit forgets a picture a moment before the page shows the next.
+    raise TimeoutError
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_file_that_is_no_picture_gets_a_sentence(app: tuple[str, str], page: Page):

@@ -50,17 +50,23 @@ def legend(shares: dict[str, float] | None = None) -> str:
 def segment(path: str | None, opacity: float) -> tuple:
     """Runs the model on an uploaded file; returns prediction, overlay, legend, mask file and summary."""
     if path is None:
-        return None, None, legend(), None, ""
+        return None, None, legend(), gr.File(visible=False), ""
     try:
         prediction = PREDICTOR.predict(Path(path).read_bytes())
     except BadPictureError as error:
-        return None, None, legend(), None, f"⚠️ **Not segmented.** {error}"
+        return None, None, legend(), gr.File(visible=False), f"⚠️ **Not segmented.** {error}"
     folder = Path(tempfile.mkdtemp(prefix="mask-"))
     mask_path = folder / f"{Path(path).stem}-mask.png"
     mask_path.write_bytes(prediction.mask_png())
     height, width = prediction.mask.shape
     summary = f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}"
-    return prediction, overlay(prediction, opacity), legend(prediction.shares), str(mask_path), summary
+    return (
+        prediction,
+        overlay(prediction, opacity),
+        legend(prediction.shares),
+        gr.File(str(mask_path), visible=True),
+        summary,
+    )
 
 
 def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
@@ -84,11 +90,12 @@ with gr.Blocks(title=f"Segmentation: {REPO_ID}") as demo:
                 gr.Examples(EXAMPLES, inputs=upload, label="Examples")
         with gr.Column():
             result = gr.Image(
-                label="Segmentation", format="png", height=360, interactive=False, buttons=["download", "fullscreen"]
-            )
+                label="Segmentation", elem_id="overlay", format="png", height=360, interactive=False,
+                buttons=["download", "fullscreen"],
+            )  # fmt: skip
             summary = gr.Markdown()
             shares = gr.HTML(legend())
-            mask = gr.File(label="Mask (PNG of class ids)", elem_id="mask", interactive=False)
+            mask = gr.File(label="Mask (PNG of class ids)", elem_id="mask", interactive=False, visible=False)
     upload.change(segment, [upload, opacity], [state, result, shares, mask, summary], api_name="segment")
     opacity.change(overlay, [state, opacity], result, show_progress="hidden", api_visibility="private")
 

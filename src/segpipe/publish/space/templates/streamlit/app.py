@@ -12,6 +12,14 @@ VERSION = "$MODEL_VERSION"
 CARD_URL = "$MODEL_REPO_URL"
 
 HERE = Path(__file__).parent
+EXAMPLES = sorted((HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
+
+ROW = """<div style="display:flex;align-items:center;gap:.6em;margin:.35em 0">
+<span style="width:1em;height:1em;border-radius:3px;background:{colour}"></span>
+<span style="flex:0 0 9em">{name}</span>{bar}</div>"""
+BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
+<span style="display:block;height:.6em;width:{share:.1%};border-radius:3px;background:{colour}"></span></span>
+<span style="flex:0 0 4em;text-align:right">{share:.1%}</span>"""
 
 
 @st.cache_resource(show_spinner="Loading the model…")
@@ -28,51 +36,54 @@ def segment(content: bytes) -> Prediction:
 
 def chosen() -> tuple[str, bytes] | None:
     """Name and bytes of the uploaded picture or the picked example."""
-    examples = sorted((HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
     uploaded = st.file_uploader("Picture", type=["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"])
     if uploaded is not None:
         return uploaded.name, uploaded.getvalue()
-    if examples:
-        example = st.selectbox("…or an example", examples, index=None, format_func=lambda path: path.name)
+    if EXAMPLES:
+        example = st.selectbox("…or an example", EXAMPLES, index=None, format_func=lambda path: path.name)
         if example is not None:
             return example.name, example.read_bytes()
     return None
 
 
+def legend(shares: dict[str, float] | None = None) -> str:
+    """The classes in their colours, as HTML; with a bar and a percentage each once a picture was segmented."""
+    predictor = load()
+    rows = []
+    for name, (r, g, b) in zip(predictor.classes, predictor.palette.tolist(), strict=True):
+        colour = f"rgb({r},{g},{b})"
+        bar = "" if shares is None else BAR.format(share=shares[name], colour=colour)
+        rows.append(ROW.format(name=html.escape(name), colour=colour, bar=bar))
+    return "".join(rows)
+
+
 def show(name: str, content: bytes) -> None:
     """Draws picture and overlay, the legend with shares, and the download."""
-    predictor = load()
     try:
         prediction = segment(content)
     except BadPictureError as error:
         st.error(str(error))
+        st.html(legend())
         return
     opacity = st.slider("Opacity of the overlay", 0.0, 1.0, 0.6, 0.05)
     left, right = st.columns(2)
     left.image(prediction.picture, width="stretch")
-    right.image(prediction.overlay(predictor.palette, opacity), width="stretch")
+    right.image(prediction.overlay(load().palette, opacity), width="stretch")
     height, width = prediction.mask.shape
     st.caption(f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}")
-    for class_name, (r, g, b) in zip(predictor.classes, predictor.palette.tolist(), strict=True):
-        share = prediction.shares[class_name]
-        st.markdown(
-            '<div style="display:flex;align-items:center;gap:.6em;margin:.2em 0">'
-            f'<span style="width:1em;height:1em;border-radius:3px;background:rgb({r},{g},{b})"></span>'
-            f'<span style="flex:0 0 9em">{html.escape(class_name)}</span>'
-            '<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">'
-            f'<span style="display:block;height:.6em;width:{share:.1%};border-radius:3px;background:rgb({r},{g},{b})">'
-            f'</span></span><span style="flex:0 0 4em;text-align:right">{share:.1%}</span></div>',
-            unsafe_allow_html=True,
-        )
+    st.html(legend(prediction.shares))
     st.download_button("Download the mask (PNG of class ids)", prediction.mask_png(), f"{Path(name).stem}-mask.png")
 
 
 st.set_page_config(page_title=f"Segmentation: {REPO_ID}", layout="wide")
 st.title(REPO_ID.split("/")[-1])
 st.markdown(
-    f"Upload a picture: every pixel gets one of {len(load().classes)} classes. "
+    f"Upload a picture{' or pick an example' if EXAMPLES else ''}: "
+    f"every pixel gets one of {len(load().classes)} classes. "
     f"[Model card]({CARD_URL}) · version `{VERSION}`"
 )
 picture = chosen()
-if picture is not None:
+if picture is None:
+    st.html(legend())
+else:
     show(*picture)
