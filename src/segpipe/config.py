@@ -310,7 +310,26 @@ class Model(_Section):
 
 
 class Train(_Section):
-    """The training recipe. `frozen_epochs` train the decoder alone first; the encoder follows at a lower rate."""
+    """The training recipe; docs/models.md explains it.
+
+    Attributes:
+      epochs: passes over the train split.
+      frozen_epochs: the first of them, in which the encoder keeps its learned weights.
+      batch_size: over all devices and workers together.
+      learning_rate: of AdamW, at its highest.
+      encoder_learning_rate: the same for learned weights.
+      weight_decay: of kernels.
+      warmup_epochs: in which the rate rises from 0; then it falls along a cosine.
+      dice_weight: of the Dice loss beside cross-entropy.
+      label_smoothing: share of the truth spread evenly over all classes.
+      class_weights: none, or by how rare a class is in the train split, by the square root of that or in full.
+      augment: flip, scale, crop, rotate and recolour.
+      patience_epochs: end after so many without a better mean IoU on the eval split.
+      precision: to compute in while training; "auto" is mixed_bfloat16 where the hardware has it, else float32.
+      xla: compile the whole step by XLA: for GPUs, slower on CPUs.
+      deterministic: the same result at every run, bit for bit, at some cost.
+      cache_gb: of memory for the decoded pictures of a split; above it they lie on disk.
+    """
 
     epochs: Annotated[int, Field(gt=0)] = 20
     frozen_epochs: Annotated[int, Field(ge=0)] = 0
@@ -324,10 +343,37 @@ class Train(_Section):
     class_weights: Literal["none", "sqrt_balanced", "balanced"] = "none"
     augment: bool = True
     patience_epochs: Annotated[int, Field(gt=0)] = 5
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     xla: bool = False
     deterministic: bool = False
     cache_gb: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Tuner(_Section):
+    """A search over the recipe before the training; the best values replace those of [train].
+
+    Attributes:
+      enabled: whether there is a Tuner in the graph.
+      trials: short trainings, each by a recipe drawn at random.
+      epochs: of each trial.
+      learning_rate: the range, drawn from evenly on a logarithmic scale; `train.encoder_learning_rate` keeps its ratio.
+      frozen_share: choices of the share of the epochs in which the encoder is frozen.
+      augment: choices of `train.augment`.
+    """
+
+    enabled: bool = False
+    trials: Annotated[int, Field(gt=0)] = 8
+    epochs: Annotated[int, Field(gt=0)] = 5
+    learning_rate: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (5e-4, 5e-3)
+    frozen_share: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.0, 0.25, 1.0)
+    augment: Annotated[tuple[bool, ...], Field(min_length=1)] = (True, False)
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _rises(cls, learning_rate: tuple[float, float]) -> tuple[float, float]:
+        if learning_rate[0] >= learning_rate[1]:
+            raise ValueError(f"tuner.learning_rate is [lowest, highest], got {list(learning_rate)}.")
+        return learning_rate
 
 
 class Evaluate(_Section):
@@ -633,6 +679,7 @@ class Config(_Section):
     validation: Validation = Validation()
     model: Model = Model()
     train: Train = Train()
+    tuner: Tuner = Tuner()
     evaluate: Evaluate = Evaluate()
     gate: Gate = Gate()
     hub: Hub = Hub()

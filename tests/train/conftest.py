@@ -56,7 +56,7 @@ def files(tmp_path_factory):
 
 def tiny_config(**train) -> Config:
     """The smallest run: 20 pictures of 32², batches of 8, two classes."""
-    recipe = {"batch_size": 8, "epochs": 2, "warmup_epochs": 0, "learning_rate": 5e-3, **train}
+    recipe = {"batch_size": 8, "epochs": 2, "warmup_epochs": 0, "learning_rate": 5e-3, "precision": "float32", **train}
     model = {"weights": "none", "width": 0.35, "decoder_filters": (16, 8, 8, 8)}
     data = {"classes": ("dark", "bright"), "image_size": SIZE}
     return Config(name="tiny", seed=3, data=data, model=model, train=recipe)

@@ -1,8 +1,19 @@
-import json
+"""Two real workers on loopback, and two devices in one process, train what one device trains."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 
+from segpipe import train
+from segpipe.config import to_json
+from segpipe.train import checkpoint
 from segpipe.train.distribution import Cluster, cluster
+from tests.train.conftest import tiny_config, transform, write_records
 
 VERTEX = {"chief": ["a:2222"], "worker": ["b:2222", "c:2222"]}
 
@@ -23,3 +34,107 @@ def test_tf_config_gives_each_process_its_place(monkeypatch, tf_config, expected
     if tf_config is not None:
         monkeypatch.setenv("TF_CONFIG", json.dumps(tf_config))
     assert cluster() == expected
+
+
+PROGRAM = """
+import hashlib, json, sys
+
+import tensorflow as tf
+
+config, train_files, eval_files, folder, devices = sys.argv[1:]
+if int(devices) > 1:
+    cpu, = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(devices))
+
+from segpipe import train
+from segpipe.config import from_json
+from segpipe.train import distribution
+from tests.train.conftest import transform
+
+trained = train.fit(from_json(config), json.loads(train_files), json.loads(eval_files), transform, folder)
+weights = b"".join(variable.numpy().tobytes() for variable in trained.model.variables)
+answer = {
+    "strategy": type(distribution.strategy()).__name__,
+    "replicas": distribution.strategy().num_replicas_in_sync,
+    "history": trained.history,
+    "weights": hashlib.sha256(weights).hexdigest(),
+}
+print(json.dumps(answer))
+"""
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Four files of train pictures, unequally many in each, and the eval file."""
+    folder = tmp_path_factory.mktemp("shards")
+    train_files = [
+        write_records(folder / f"train-{index}.gz", count, index) for index, count in enumerate((9, 6, 5, 4))
+    ]
+    return train_files, [write_records(folder / "eval.gz", 7, 9)]
+
+
+@pytest.fixture(scope="module")
+def config():
+    return tiny_config(epochs=6, augment=False, patience_epochs=6, class_weights="balanced", deterministic=True)
+
+
+@pytest.fixture(scope="module")
+def alone(config, shards, tmp_path_factory):
+    """The history of one device."""
+    return train.fit(config, *shards, transform, str(tmp_path_factory.mktemp("alone"))).history
+
+
+def start(config, shards, folder, devices=1, tf_config=None) -> subprocess.Popen:
+    train_files, eval_files = shards
+    arguments = [to_json(config), json.dumps(train_files), json.dumps(eval_files), str(folder), str(devices)]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CONFIG": json.dumps(tf_config or {})},
+    )
+
+
+def answer(process: subprocess.Popen) -> dict:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err[-3000:]
+    return json.loads(out.splitlines()[-1])
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def assert_same_curve(history, expected):
+    """Each replica normalizes by its own half of a batch, so that the curves are alike and not equal."""
+    for key in ("loss", "val_loss"):
+        ours, theirs = ([row[key] for row in rows] for rows in (history, expected))
+        np.testing.assert_allclose(ours, theirs, rtol=0.25, err_msg=key)
+    assert [row["learning_rate"] for row in history] == [row["learning_rate"] for row in expected]
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one(config, shards, alone, tmp_path):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    cluster = {"chief": addresses[:1], "worker": addresses[1:]}  # As Vertex AI sets it.
+    tasks = [{"type": "chief", "index": 0}, {"type": "worker", "index": 0}]
+    workers = [start(config, shards, tmp_path, tf_config={"cluster": cluster, "task": task}) for task in tasks]
+    chief, worker = [answer(process) for process in workers]
+    assert (chief["strategy"], chief["replicas"]) == ("CollectiveAllReduceStrategy", 2)
+    assert chief["weights"] == worker["weights"]
+    assert [row["val_mean_iou"] for row in chief["history"]] == [row["val_mean_iou"] for row in worker["history"]]
+    assert_same_curve(chief["history"], alone)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [checkpoint.FILE, "history.json", "tensorboard"]
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(config, shards, alone, tmp_path):
+    mirrored = answer(start(config, shards, tmp_path, devices=2))
+    assert (mirrored["strategy"], mirrored["replicas"]) == ("MirroredStrategy", 2)
+    assert_same_curve(mirrored["history"], alone)

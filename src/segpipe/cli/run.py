@@ -69,6 +69,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
             ),
             fresh=fresh,
             override_blessing=override_blessing,
+            say=console.say,
         )
     verdict = "blessed" if finished.blessed else "NOT blessed"
     console.say(f"{verdict} in {time.monotonic() - started_s:.0f} s  ·  report: {shown(finished.report)}")

@@ -1,14 +1,16 @@
 """The whole pipeline as one TFX graph, the same for every target.
 
-ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → Trainer → Resolver → Evaluator → Pusher →
-HFPusher.
+ExampleGen → StatisticsGen → ImportSchemaGen → ExampleValidator → Transform → (Tuner →) Trainer → Resolver → Evaluator →
+Pusher → HFPusher.
 """
 
 from tfx.components.transform.component import Transform
+from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.base import base_node
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
+from tfx.types.channel import BaseChannel
 
 from segpipe import schema
 from segpipe.config import Config
@@ -21,6 +23,7 @@ from segpipe.pipeline.statistics_gen import StatisticsGen
 from segpipe.pipeline.targets import Target
 
 PREPROCESSING_MODULE = "segpipe.pipeline.preprocessing"
+TUNING_MODULE = "segpipe.pipeline.tuning"
 TRAINING_MODULE = "segpipe.pipeline.training"
 
 
@@ -75,6 +78,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
     )
     transform.add_upstream_node(validator)  # Nothing is trained on data that the schema refuses.
 
+    tuner = _tuner(config, target, examples, transform.outputs["transform_graph"]) if config.tuner.enabled else None
     trainer = target.trainer(
         run_fn=f"{TRAINING_MODULE}.run_fn",
         examples=examples,
@@ -87,6 +91,7 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
             "code_digest": digest.code_digest(TRAINING_MODULE),
             "work_dir": target.work_dir,
         },
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
     ).with_id("Trainer")
 
     baseline = target.baseline(candidate=trainer.outputs["model"])
@@ -113,6 +118,20 @@ def _nodes(config: Config, target: Target, override_blessing: str) -> list[base_
         hub_pusher.add_upstream_node(pusher)  # What people are shown is what is deployed.
     return [
         example_gen, statistics_gen, schema_gen, *([previous] if previous else []), validator, transform,
-        trainer, baseline, evaluator, pusher,
-        *([hub_pusher] if hub_pusher else []),
+        *([tuner] if tuner else []), trainer, baseline, evaluator, pusher, *([hub_pusher] if hub_pusher else []),
     ]  # fmt: skip
+
+
+def _tuner(config: Config, target: Target, examples: BaseChannel, transform_graph: BaseChannel) -> Tuner:
+    return Tuner(
+        tuner_fn=f"{TUNING_MODULE}.tuner_fn",
+        examples=examples,
+        transform_graph=transform_graph,
+        train_args=trainer_pb2.TrainArgs(splits=[schema.TRAIN]),
+        eval_args=trainer_pb2.EvalArgs(splits=[schema.EVAL]),
+        custom_config={
+            "config": digest.sections(config, "seed", "model", "train", "tuner"),
+            "code_digest": digest.code_digest(TUNING_MODULE),
+            "work_dir": target.work_dir,
+        },
+    ).with_id("Tuner")

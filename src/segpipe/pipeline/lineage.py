@@ -49,13 +49,13 @@ def outputs(store: MetadataStore, execution_id: int) -> dict[str, Output]:
     }
 
 
-def close_interrupted(store: MetadataStore, pipeline_root: Path) -> int:
+def close_interrupted(store: MetadataStore, pipeline_root: Path) -> list[str]:
     """Marks the executions that a killed run left open as failed and deletes what they had half written.
 
     Only to be called while no other run holds the folder.
 
     Returns:
-      How many there were.
+      The nodes that they were of, as in ["Trainer"].
     """
     interrupted = [e for e in store.get_executions() if e.last_known_state in _OPEN_STATES]
     for execution in interrupted:
@@ -67,7 +67,13 @@ def close_interrupted(store: MetadataStore, pipeline_root: Path) -> int:
         execution.last_known_state = pb.Execution.FAILED
     if interrupted:
         store.put_executions(interrupted)
-    return len(interrupted)
+    return [_node(store, execution.id) for execution in interrupted]
+
+
+def _node(store: MetadataStore, execution_id: int) -> str:
+    """The node of an execution; TFX names the context of it <pipeline>.<node>."""
+    names = {context.type: context.name for context in store.get_contexts_by_execution(execution_id)}
+    return names["node"].rpartition(".")[2]
 
 
 def _output(artifact: pb.Artifact) -> Output:

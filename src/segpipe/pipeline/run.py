@@ -1,7 +1,9 @@
 """One local run: a config in, the run's folder (serving, report, summary) out, safe to kill and to repeat."""
 
+import errno
 import fcntl
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,12 @@ _log = logging.getLogger(__name__)
 
 NodeStarted = Callable[[str], None]
 NodeFinished = Callable[[local.Outcome, str], None]
+
+_OUT_OF_MEMORY = "lower train.batch_size, train.cache_gb or data.image_size"
+_KILLED = (
+    "the last run was killed in {node}; this one continues it. Where the system did it for want of memory (`dmesg` "
+    f"says so), {_OUT_OF_MEMORY}."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ def run(
     node_finished: NodeFinished,
     fresh: bool = False,
     override_blessing: str = "",
+    say: Callable[[str], None] = _log.warning,
 ) -> Finished:
     """Runs the pipeline here.
 
@@ -63,6 +72,7 @@ def run(
       node_finished: told each node's outcome and its key numbers in a few words.
       fresh: run every component again instead of reusing what an earlier run finished.
       override_blessing: why a person blesses the model whatever the gate says; empty when nobody does.
+      say: told, in a sentence, what a person should know of the last run.
 
     Raises:
       UserError: the data or the config is wrong.
@@ -72,7 +82,8 @@ def run(
     target = LocalTarget(config.output_path)
     with _alone_in(target.run_dir):
         store = lineage.open_store(target.metadata_path)
-        lineage.close_interrupted(store, Path(target.pipeline_root))
+        for node in lineage.close_interrupted(store, Path(target.pipeline_root)):
+            say(_KILLED.format(node=node))
         remove_half_written(target.serving_dir)
         observer = _Notes(store, node_started, node_finished)
         started_s = time.time()
@@ -127,8 +138,8 @@ def _alone_in(run_dir: Path) -> Iterator[None]:
 
 def _in_a_sentence(node: str, error: Exception) -> str:
     if isinstance(error, MemoryError) or "OOM" in str(error):
-        return f"{node} ran out of memory; lower train.batch_size, train.cache_gb or data.image_size and run again."
-    if isinstance(error, OSError) and error.errno == 28:
+        return f"{node} ran out of memory; {_OUT_OF_MEMORY} and run again."
+    if os.strerror(errno.ENOSPC) in str(error):  # TensorFlow and Beam wrap it in errors of their own.
         return f"{node} found the disk full; free some space or set output_dir elsewhere, and run again: it continues."
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return f"{node} failed: {type(error).__name__}: {first_line}"

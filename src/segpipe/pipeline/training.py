@@ -1,6 +1,5 @@
 """The Trainer's hook: Examples and a transform graph in, a SavedModel with its signatures and the history out."""
 
-import hashlib
 import json
 
 import tensorflow_transform as tft
@@ -9,25 +8,34 @@ from tfx.dsl.io import fileio
 
 from segpipe.config import from_json
 from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.pipeline.hook_inputs import fingerprint, input_files
+from segpipe.pipeline.tuning import tuned
 from segpipe.publish.weights import WEIGHTS_FILE
 from segpipe.serve.export import export
+from segpipe.train import distribution
 from segpipe.train.fit import fit
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains on split train, selects the epoch on split eval, and saves the model; TFX calls it, here or on Vertex."""
-    config = from_json(fn_args.custom_config["config"])
+    """Trains on split train, selects the epoch on split eval, and saves the model; TFX calls it, here or on Vertex.
+
+    With several workers TFX calls it on each, and the chief alone saves.
+    """
+    distribution.strategy()  # Before TensorFlow runs anything: workers have to find each other first.
+    config = tuned(from_json(fn_args.custom_config["config"]), fn_args.hyperparameters)
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     transform = transform_output.transform_features_layer()
-    work_dir = f"{fn_args.custom_config['work_dir']}/{_fingerprint(fn_args)}"
+    work_dir = f"{fn_args.custom_config['work_dir']}/{fingerprint(fn_args)}"
 
     trained = fit(
         config,
-        train_files=_files(fn_args.train_files),
-        eval_files=_files(fn_args.eval_files),
+        train_files=input_files(fn_args.train_files),
+        eval_files=input_files(fn_args.eval_files),
         transform=transform,
         work_dir=work_dir,
     )
+    if not distribution.cluster().is_chief:
+        return
     export(
         trained.model,
         transform,
@@ -40,13 +48,3 @@ def run_fn(fn_args: FnArgs) -> None:
     with fileio.open(f"{fn_args.model_run_dir}/history.json", "w") as file:
         file.write(json.dumps(trained.history, indent=1))
     trained.model.save_weights(f"{fn_args.model_run_dir}/{WEIGHTS_FILE}")
-
-
-def _files(patterns: list[str]) -> list[str]:
-    return sorted(file for pattern in patterns for file in fileio.glob(pattern))
-
-
-def _fingerprint(fn_args: FnArgs) -> str:
-    """Names the checkpoints: a killed run finds its own again, another config or data set never does."""
-    what = json.dumps([fn_args.custom_config, fn_args.train_files, fn_args.transform_graph_path], sort_keys=True)
-    return hashlib.sha256(what.encode()).hexdigest()[:16]

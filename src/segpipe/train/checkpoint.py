@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from segpipe.errors import RunError
+
 FILE = "checkpoint.npz"
 
 
@@ -68,8 +70,19 @@ def load(folder: str, digest: str) -> State | None:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Writes a file, local or gs://, that nobody ever sees half-written."""
+    """Writes a file, local or gs://, that nobody ever sees half-written.
+
+    Raises:
+      RunError: the disk is full.
+    """
     aside = f"{path}.partial"
-    with tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(content)
+    try:
+        with tf.io.gfile.GFile(aside, "wb") as file:
+            file.write(content)
+    except tf.errors.ResourceExhaustedError as error:
+        tf.io.gfile.remove(aside)
+        raise RunError(
+            f"the disk is full: no room for the {len(content) / 1e6:.1f} MB of {path}; free some and run the same "
+            "command again: it continues after the last whole epoch."
+        ) from error
     tf.io.gfile.rename(aside, path, overwrite=True)

@@ -1,5 +1,6 @@
 """TFRecord files of Examples in, every picture decoded once out: arrays in memory, or on disk past a limit."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,15 +86,18 @@ def load(
 
 
 def batches(data: Pictures, batch_size: int, order: np.ndarray) -> tf.data.Dataset:
-    """Batches of (images uint8 [B, S, S, 3], masks uint8 [B, S, S]) in the given order; the last may be smaller."""
+    """Batches of (images uint8 [B, S, S, 3], masks uint8 [B, S, S]) in the given order; the last may be smaller.
+
+    B is known to the graph where no batch is smaller: workers then need not ask each other whether there is one more.
+    """
 
     def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             yield data.images[chosen], data.masks[chosen]
 
-    side = data.images.shape[1]
-    signature = (tf.TensorSpec([None, side, side, 3], tf.uint8), tf.TensorSpec([None, side, side], tf.uint8))
+    side, count = data.images.shape[1], None if len(order) % batch_size else batch_size
+    signature = (tf.TensorSpec([count, side, side, 3], tf.uint8), tf.TensorSpec([count, side, side], tf.uint8))
     return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
 
 
@@ -124,14 +128,19 @@ def _allocate(count: int, size: int, cache_gb: float, name: str) -> tuple[np.nda
     if gigabytes <= cache_gb:
         return np.empty((count, size, size, 3), np.uint8), np.empty((count, size, size), np.uint8)
     folder = Path(tempfile.gettempdir())
-    free = shutil.disk_usage(folder).free / 1e9
-    if gigabytes > 0.95 * free:
-        raise RunError(
-            f"the {name} split needs {gigabytes:.1f} GB at {size} pixels, and {folder} has {free:.1f} GB left; free "
-            "some, point TMPDIR to a larger disk, raise train.cache_gb if memory allows, or lower data.image_size."
-        )
     # Unlinked at once: the system frees the room when the process ends, however it ends.
     with tempfile.TemporaryFile(dir=folder) as images, tempfile.TemporaryFile(dir=folder) as masks:
+        try:
+            # Room that is only found missing when a page is touched would kill the process.
+            os.posix_fallocate(images.fileno(), 0, count * size * size * 3)
+            os.posix_fallocate(masks.fileno(), 0, count * size * size)
+        except OSError as error:
+            free_mb = shutil.disk_usage(folder).free / 1e6
+            raise RunError(
+                f"the {name} split needs {gigabytes * 1e3:,.1f} MB at {size} pixels, and {folder} has {free_mb:,.1f} "
+                "left; free some, point TMPDIR to a larger disk, raise train.cache_gb if memory allows, or lower "
+                "data.image_size."
+            ) from error
         return (
             np.memmap(images, np.uint8, "w+", shape=(count, size, size, 3)),
             np.memmap(masks, np.uint8, "w+", shape=(count, size, size)),

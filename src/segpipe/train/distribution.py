@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -37,22 +38,24 @@ def cluster() -> Cluster:
 
 @functools.cache
 def strategy() -> tf.distribute.Strategy:
-    """One strategy for every case: several workers, several GPUs, or one device; the same one at every call.
+    """One strategy for every case: several workers, several devices, or one; the same strategy at every call.
 
     With several workers the first call must come before anything else of TensorFlow runs.
     """
     if cluster().workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
+    # More than one CPU device is there only where a program has asked for it.
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) > 1:
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
 
 
-def total(value: int) -> int:
-    """The sum of a number over all workers."""
+def total(values: np.ndarray) -> np.ndarray:
+    """The sum over all workers of int64 numbers, of the same shape on each."""
     if cluster().workers == 1:
-        return value
+        return values
     chosen = strategy()
     local = chosen.num_replicas_in_sync // cluster().workers
-    summed = chosen.run(lambda: tf.constant(value, tf.int64))
-    return int(chosen.reduce(tf.distribute.ReduceOp.SUM, summed, axis=None)) // local
+    summed = chosen.run(lambda: tf.constant(values, tf.int64))
+    return np.asarray(chosen.reduce(tf.distribute.ReduceOp.SUM, summed, axis=None)) // local

@@ -8,8 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +20,10 @@ from segpipe import model as models
 from segpipe.config import Config
 from segpipe.errors import RunError
 from segpipe.progress import report
-from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, steps
+from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, precision, steps, tensorboard
 
 HISTORY_FILE = "history.json"
+CURVES_DIR = "tensorboard"
 REPORT_EVERY_S = 0.5
 CLASS_WEIGHT_POWER = {"none": 0.0, "sqrt_balanced": 0.5, "balanced": 1.0}
 
@@ -33,7 +33,7 @@ class Trained:
     """The outcome of a training.
 
     Attributes:
-      model: with the weights of the epoch that scored best on the eval split.
+      model: with the weights of the epoch that scored best on the eval split; it computes in float32.
       history: per epoch: epoch, loss, val_loss, val_mean_iou, val_class_iou (None for a class that does not occur),
         learning_rate, seconds, pictures_per_s.
       best_epoch: counted from 1.
@@ -56,7 +56,8 @@ def fit(
       train_files: gzip TFRecord files of Examples; these alone change the weights.
       eval_files: likewise; these alone select the epoch.
       transform: raw features string [N] → {"image": float32 [N, S, S, 3], "mask": int64 [N, S, S]}.
-      work_dir: a folder or gs:// URL that outlives a crash; it gets a checkpoint after each epoch and history.json.
+      work_dir: a folder or gs:// URL that outlives a crash; it gets a checkpoint after each epoch, history.json and,
+        for `tensorboard --logdir`, the same curves under tensorboard/.
 
     Raises:
       ConfigError: the model cannot be built.
@@ -70,7 +71,7 @@ def fit(
     keras.utils.set_random_seed(config.seed)
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with strategy.scope(), _precision(recipe.precision):
+    with strategy.scope(), precision.building_in(precision.resolve(recipe.precision)):
         network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
     cache = (transform, config.data.image_size, recipe.cache_gb)
     train = data.load(train_files, *cache, "train", place.workers, place.index)
@@ -95,14 +96,16 @@ class _Training:
         self._model = network.model
         self._variables = self._model.trainable_variables
         self._strategy, self._place = distribution.strategy(), distribution.cluster()
-        self._pictures = distribution.total(len(train))
+        self._pictures = int(distribution.total(np.array(len(train))))
         self._batch_size = min(recipe.batch_size, self._pictures)
         self._steps = math.ceil(self._pictures / self._batch_size)
         with self._strategy.scope():
             self._optimizer = optimizer.build(recipe, self._variables, network.pretrained, self._steps)
         self._rate = optimizer.learning_rate(recipe, self._steps)
-        power = CLASS_WEIGHT_POWER[recipe.class_weights]
-        self._class_weights = losses.balanced_weights(train.class_pixels(config.num_classes), power) if power else None
+        power, self._class_weights = CLASS_WEIGHT_POWER[recipe.class_weights], None
+        if power:
+            class_pixels = distribution.total(train.class_pixels(config.num_classes))
+            self._class_weights = losses.balanced_weights(class_pixels, power)
         self._judge = steps.eval_step(self._model, recipe, config.data.image_size)
 
     def run(self, work_dir: str, digest: str) -> Trained:
@@ -111,18 +114,31 @@ class _Training:
         state = checkpoint.load(work_dir, digest) or checkpoint.State()
         if state.epoch:
             _assign(self._all_variables(), state.variables)
+        curves = None
+        if self._place.is_chief:
+            curves = tensorboard.Curves(f"{work_dir}/{CURVES_DIR}", self._config.data.classes, state.history)
         learn, learn_frozen = None, None
         while state.epoch < recipe.epochs and state.epoch - state.best_epoch < recipe.patience_epochs:
             frozen = state.epoch < recipe.frozen_epochs
             learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
             learn_frozen = frozen
             self._epoch(state, learn)
-            if self._place.is_chief:
+            if curves:
                 checkpoint.save(work_dir, digest, state)
                 text = json.dumps(state.history, indent=1)
                 checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
-        _assign(self._model.variables, state.best)
-        return Trained(self._model, state.history, state.best_epoch, self._network.encoder)
+                curves.add(state.history[-1])
+        network = self._in_float32()
+        _assign(network.model.variables, state.best)
+        return Trained(network.model, state.history, state.best_epoch, network.encoder)
+
+    def _in_float32(self) -> models.Network:
+        """The same network for whoever serves or converts it, who may have no fast bfloat16, or none at all."""
+        config = self._config
+        if precision.resolve(config.train.precision) == precision.FLOAT32:
+            return self._network
+        with precision.building_in(precision.FLOAT32):
+            return models.build(config.model, config.num_classes, config.data.image_size, config.directory)
 
     def _compile(self, frozen: bool) -> steps.TrainStep:
         pretrained = {variable.path for variable in self._network.pretrained} if frozen else set()
@@ -167,17 +183,23 @@ class _Training:
         )
         what = f"epoch {state.epoch + 1}/{config.train.epochs}"
         known = {"mean_iou": state.history[-1]["val_mean_iou"]} if state.history else {}
-        total, reported = tf.zeros([]), 0.0
+        later = (config.train.epochs - state.epoch - 1) * self._steps
+        total, started, reported = tf.zeros([]), time.monotonic(), 0.0
         for step, (images, masks) in enumerate(batches, 1):
             total += learn(images, masks)
             if time.monotonic() - reported > REPORT_EVERY_S or step == self._steps:
-                reported = time.monotonic()
                 loss = float(total) / step
+                reported = time.monotonic()
                 if not math.isfinite(loss):
                     raise RunError(
                         f"the loss is {loss} in {what}; try train.learning_rate = {config.train.learning_rate / 4:g}."
                     )
-                report(what, step, self._steps, loss=loss, **known)
+                step_s = (reported - started) / step
+                pace = {
+                    "pictures_per_s": self._batch_size / step_s,
+                    "minutes_left": (self._steps - step + later) * step_s / 60,
+                }
+                report(what, step, self._steps, loss=loss, **known, **pace)
         return loss
 
     def _validate(self) -> tuple[float, np.ndarray]:
@@ -203,15 +225,5 @@ def _digest(config: Config, files: Sequence[str]) -> str:
     """Of everything that the result depends on: a checkpoint of anything else is not continued."""
     depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"})
     sizes = [(os.path.basename(file), tf.io.gfile.stat(file).length) for file in files]  # noqa: PTH119 (may be gs://)
-    versions = [keras.__version__, tf.__version__]
-    return hashlib.sha256(json.dumps([depends, sizes, versions], sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _precision(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    computed = [precision.resolve(config.train.precision), keras.__version__, tf.__version__]
+    return hashlib.sha256(json.dumps([depends, sizes, computed], sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,18 @@
+"""What TFX hands a hook in, the files to read and a name for the work under way out."""
+
+import hashlib
+import json
+
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.io import fileio
+
+
+def input_files(patterns: list[str]) -> list[str]:
+    """The files that TFX's patterns stand for, in a fixed order."""
+    return sorted(file for pattern in patterns for file in fileio.glob(pattern))
+
+
+def fingerprint(fn_args: FnArgs) -> str:
+    """Names what outlives a crash: a killed run finds its own again, another config or data set never does."""
+    what = [fn_args.custom_config, fn_args.hyperparameters, fn_args.train_files, fn_args.transform_graph_path]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
