@@ -42,6 +42,22 @@ def test_nvidias_weights_want_their_licence_accepted_by_name():
         model.build(settings, num_classes=2, image_size=64)
 
 
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ("imagenet", "apache-2.0"),
+        ("preset:deeplab_v3_plus_resnet50_pascalvoc", "apache-2.0"),
+        ("preset:segformer_b0_ade20k_512", presets.NVIDIA),
+        ("preset:mit_b5_ade20k_640", presets.NVIDIA),
+        ("preset:somebody_elses", ""),
+        ("mine.weights.h5", ""),
+        ("none", ""),
+    ],
+)
+def test_the_licence_of_weights_is_told_where_it_is_known(weights, expected):
+    assert presets.licence(weights) == expected
+
+
 def test_a_preset_that_cannot_be_had_names_the_alternatives(tmp_path):
     settings = config.Model(architecture="deeplabv3plus", weights=f"preset:{tmp_path}/gone")
     with pytest.raises(ConfigError, match=r'cannot load the preset .*gone .* model\.weights = "none"'):

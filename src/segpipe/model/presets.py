@@ -12,9 +12,15 @@ NVIDIA = "nvidia-source-code-license"
 """https://github.com/NVlabs/SegFormer/blob/master/LICENSE: research and evaluation only, no commercial use."""
 
 
-def licence(name: str) -> str | None:
-    """The licence that a preset's user has to accept by name; None for Apache-2.0 and the like."""
-    return NVIDIA if name.startswith(("mit_", "segformer_")) else None
+APACHE = "apache-2.0"
+_OF_KERAS = (weights.IMAGENET, f"{PREFIX}deeplab_v3_plus_resnet50_pascalvoc")
+
+
+def licence(started_from: str) -> str:
+    """The licence of the weights that `model.weights` names; empty where nobody here can know it."""
+    if started_from.startswith((f"{PREFIX}mit_", f"{PREFIX}segformer_")):
+        return NVIDIA
+    return APACHE if started_from in _OF_KERAS else ""
 
 
 def load(model: config.Model, backbone: Any, **settings: Any) -> Any:
@@ -29,11 +35,10 @@ def load(model: config.Model, backbone: Any, **settings: Any) -> Any:
       ConfigError: the licence is not accepted, or there is no such preset here or for download.
     """
     name = model.weights.removeprefix(PREFIX)
-    needed = licence(name)
-    if needed and model.accept_licence != needed:
+    if licence(model.weights) == NVIDIA != model.accept_licence:
         raise ConfigError(
             f"the weights {name} are NVIDIA's and for non-commercial use only; if that is yours, set "
-            f'model.accept_licence = "{needed}".'
+            f'model.accept_licence = "{NVIDIA}".'
         )
     try:
         return backbone.from_preset(name, **settings)

@@ -11,6 +11,7 @@ from segpipe import config
 from segpipe.model.mobilenetv2 import LEVELS, mobilenetv2
 from segpipe.model.network import Network, prepare_encoder
 from segpipe.model.normalization import FusedBatchNormalization
+from segpipe.model.upsampling import JoiningConv2DTranspose
 from segpipe.model.weights import NONE
 
 
@@ -32,17 +33,17 @@ def unet_mobilenetv2(model: config.Model, num_classes: int, image_size: int, dir
     prepare_encoder(encoder.layers, pretrained)
     *skips, bottom = (encoder.get_layer(name).output for name in LEVELS.values())
 
-    # Decoder
-    x = bottom
+    # Decoder: each step up joins what is there with the skip connection of its size.
+    features = [bottom]
     for level, (filters, skip) in enumerate(zip(model.decoder_filters, reversed(skips), strict=True)):
         name = f"decoder_{level}"
-        x = keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=False, name=f"{name}_up")(x)
+        x = JoiningConv2DTranspose(filters, use_bias=False, name=f"{name}_up")(features)
         x = FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-        x = keras.layers.ReLU(name=f"{name}_relu")(x)
-        x = keras.layers.Concatenate(name=f"{name}_skip")([x, skip])
+        features = [keras.layers.ReLU(name=f"{name}_relu")(x), skip]
 
-    # Head: in float32 whatever the precision, so that the loss is too.
-    logits = keras.layers.Conv2DTranspose(num_classes, 3, 2, padding="same", name="logits", dtype="float32")(x)
+    # Head: logits are float32 whatever the precision, so that the loss is too.
+    x = JoiningConv2DTranspose(num_classes, name="head")(features)
+    logits = keras.layers.Activation("linear", name="logits", dtype="float32")(x)
     learned = tuple(encoder.trainable_variables) if pretrained else ()
     model_of_logits = keras.Model(encoder.input, logits, name="unet_mobilenetv2")
     return Network(model_of_logits, learned, keras.Model(encoder.input, bottom, name="encoder"))

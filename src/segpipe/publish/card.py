@@ -27,7 +27,7 @@ class CardInput:
       version: as in v1764000000.
       classes: names, in the order of the class ids; palette holds an (r, g, b) each.
       image_size: side in pixels of the square that the model sees.
-      architecture: as in unet_mobilenetv2; weights says where they started.
+      architecture: as in unet_mobilenetv2; weights says where they started, weights_license under which licence.
       metrics: on the test split, as in {"mean_iou": 0.67, "class_iou/cat": 0.71}; NaN is left out.
       slices: the same by slice, as in {"breed=siamese": {"mean_iou": 0.7}}.
       blessed: the gate's verdict, or None where no gate judged; rules are its sentences.
@@ -47,6 +47,7 @@ class CardInput:
     image_size: int | None = None
     architecture: str = ""
     weights: str = ""
+    weights_license: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     blessed: bool | None = None
@@ -79,7 +80,7 @@ def about(saved_model: Path) -> dict[str, Any]:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON: {error}; export the model again.") from None
-    known = ("classes", "palette", "image_size", "architecture", "weights", "versions")
+    known = ("classes", "palette", "image_size", "architecture", "weights", "weights_license", "versions")
     digests = {"config": raw["config_digest"]} if "config_digest" in raw else {}
     return {**{key: raw[key] for key in known if key in raw}, "digests": digests}
 

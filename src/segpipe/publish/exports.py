@@ -16,6 +16,7 @@ from PIL import Image
 from segpipe.config import Config
 from segpipe.errors import ConfigError, RunError
 from segpipe.model.architectures import build
+from segpipe.model.upsampling import JoiningConv2DTranspose
 from segpipe.preprocess import pictures
 from segpipe.publish.files import File
 
@@ -68,7 +69,7 @@ def _plain(config: Config, weights: Path) -> keras.Model:
     unweighted = config.model.model_copy(update={"weights": "none"})
     model = build(unweighted, config.num_classes, config.data.image_size, config.directory).model
     model.load_weights(str(weights))
-    if not any(_is_fused(layer) for layer in model.layers):
+    if not any(_is_fused(layer) or isinstance(layer, JoiningConv2DTranspose) for layer in model.layers):
         return model
     plain = keras.models.clone_model(model, clone_function=_in_keras_own)
     plain.set_weights(model.get_weights())
@@ -80,6 +81,8 @@ def _is_fused(layer: keras.Layer) -> bool:
 
 
 def _in_keras_own(layer: keras.Layer) -> keras.Layer:
+    if isinstance(layer, JoiningConv2DTranspose):
+        return layer.in_keras_own()
     kind = keras.layers.BatchNormalization if _is_fused(layer) else type(layer)
     return kind.from_config(layer.get_config())
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 import segpipe
 from segpipe import schema
 from segpipe.config import Config
+from segpipe.model import presets
 from segpipe.preprocess.palette import palette
 from segpipe.train.data import Transform
 
@@ -70,6 +71,7 @@ def card(config: Config) -> dict[str, Any]:
         "image_size": config.data.image_size,
         "architecture": config.model.architecture,
         "weights": config.model.weights,
+        "weights_license": presets.licence(config.model.weights),
         "config_digest": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "versions": {"segpipe": segpipe.__version__, "keras": keras.__version__, "tensorflow": tf.__version__},
     }

@@ -43,6 +43,11 @@ def train_step(
     replicas = strategy.num_replicas_in_sync
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
 
+    # Many small operations on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)
+    @tf.function(jit_compile=True)
+    def loss_of(logits: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+        return segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
+
     def learn(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
         inputs = pictures.normalize(images)
         if recipe.augment:
@@ -51,7 +56,7 @@ def train_step(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             logits = model(inputs, training=True)
-            loss = segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
+            loss = loss_of(logits, masks)
             # The optimizer adds the replicas' gradients up.
             scaled = optimizer.scale_loss(loss / replicas)
         optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
