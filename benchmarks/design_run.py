@@ -108,7 +108,7 @@ def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
     import tensorflow_transform as tft
 
     from segpipe import model as models
-    from segpipe.train import data, optimizer, steps
+    from segpipe.train import data, optimizer, precision, steps
 
     config = _config(pairs, work_dir)
     root = config.output_path / "pipeline"
@@ -118,7 +118,8 @@ def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
     train = data.load(files, transform, config.data.image_size, config.train.cache_gb, "train")
     input_s = time.monotonic() - started
 
-    network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
+    with precision.building_in(precision.resolve(config.train.precision)):
+        network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
     variables = network.model.trainable_variables
     adam = optimizer.build(config.train, variables, network.pretrained, steps=1)
     step = steps.train_step(network.model, variables, adam, config.train, None, config.seed)

@@ -9,7 +9,7 @@ https://blog.tensorflow.org/2023/01/end-to-end-pipeline-for-segmentation-tfx-goo
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,12 +226,19 @@ def _from_examples(model: Any, transform_output: tft.TFTransformOutput) -> Calla
     return predict
 
 
-def unet() -> Any:
-    """U-Net on MobileNetV2, from TensorFlow's segmentation tutorial, compiled."""
+def unet(encoder_weights: Sequence[np.ndarray] | None = None) -> Any:
+    """U-Net on MobileNetV2, from TensorFlow's segmentation tutorial, compiled.
+
+    Args:
+      encoder_weights: of the encoder, which is then frozen, as published.
+    """
     encoder = tf_keras.applications.MobileNetV2(input_shape=[SIDE, SIDE, 3], include_top=False, weights=None)
+    if encoder_weights is not None:
+        encoder.set_weights(encoder_weights)
     levels = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
     outputs = [encoder.get_layer(name).output for name in (*levels, "block_16_project")]
     down = tf_keras.Model(encoder.input, outputs)
+    down.trainable = encoder_weights is None
 
     inputs = layers.Input([SIDE, SIDE, 3], name="image_xf")
     *skips, x = down(inputs)
