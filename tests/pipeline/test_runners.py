@@ -17,7 +17,12 @@ TFX = Path(sys.executable).with_name("tfx")
 def tfx(home: Path, project: Project, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [TFX, *arguments],
-        env={**environment, "HOME": str(home), "SEGPIPE_CONFIG": str(project.folder / "pipeline.toml")},
+        env={
+            **environment,
+            "HOME": str(home),
+            "PATH": f"{TFX.parent}:{environment['PATH']}",  # As in an activated environment: tfx asks `pip`, by name.
+            "SEGPIPE_CONFIG": str(project.folder / "pipeline.toml"),
+        },
         cwd=home, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
