@@ -24,6 +24,7 @@ def submit(project: Project, google: LoopbackGoogle, *arguments: str) -> subproc
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)  # 14 processes, each of which imports TFX: minutes where nothing else runs.
 def test_a_submitted_run_trains_judges_and_deploys_and_the_next_one_takes_over(
     cloud_project: Project, google: LoopbackGoogle, tmp_path: Path
 ) -> None:
