@@ -62,6 +62,7 @@ format: $(READY)  ## Format the code and mend what the linter can.
 
 bench: $(READY)  ## Measure every stage against the published design; prints a table, writes benchmarks/out/.
 	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks.sources
 
 growth: $(READY)  ## Measure 1,000 to 5,000 pictures: what a further picture costs, and the memory.
 	$(PYTHON) -m benchmarks --design segpipe --pictures 1000 2000 5000

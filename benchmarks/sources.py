@@ -1,6 +1,6 @@
 """How fast each source goes in, beside the plain limit of the same work, and how much memory that takes.
 
-python -m benchmarks.sources [--pictures N …] [--side PIXELS] [--kinds KIND …]
+python -m benchmarks.sources [--pictures N …] [--side PIXELS] [--kinds KIND …] [--threads]
 
 The limit reads every byte, decodes it once with Pillow and writes it, in one process per core. Each measurement has a
 process of its own, and its clock starts after the imports.
@@ -31,6 +31,8 @@ from benchmarks.pictures import write_pairs
 from segpipe import config as config_module
 
 OUT = Path(__file__).parent / "out"
+STEPS = ("prepare", "example_gen", "example_gen_in_threads")
+_HEADINGS = dict(zip(STEPS, ("prepare", "ExampleGen", "in threads"), strict=True))
 FILES, PACKED, FLOATS = "files", "packed", "floats"
 LIMIT_OF = {"parquet": PACKED, "huggingface": PACKED, "tfrecord": PACKED, "tfds": PACKED, "published": FLOATS}
 """What the limit reads beside each kind: a file per image and mask, or few files with many pictures."""
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--side", type=int, default=128, help="of the pictures in pixels")
     parser.add_argument("--kinds", nargs="+", choices=layouts.ALL, default=list(layouts.ALL))
+    parser.add_argument("--threads", action="store_true", help="measure ExampleGen without its processes, too")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for pictures and the JSON file")
     arguments = parser.parse_args()
 
@@ -50,7 +53,7 @@ def main() -> None:
     rows = [
         row
         for pictures in arguments.pictures
-        for row in measure(pictures, arguments.side, arguments.kinds, arguments.out, console)
+        for row in measure(pictures, arguments.side, arguments.kinds, arguments.out, console, arguments.threads)
     ]
     console.print(_table(rows))
     path = arguments.out / f"sources-{time.strftime('%Y%m%d-%H%M%S')}.json"
@@ -58,7 +61,9 @@ def main() -> None:
     console.print(os.path.relpath(path), soft_wrap=True)
 
 
-def measure(pictures: int, side: int, kinds: Sequence[str], out: Path, console: Console) -> list[dict[str, Any]]:
+def measure(
+    pictures: int, side: int, kinds: Sequence[str], out: Path, console: Console, threads: bool = False
+) -> list[dict[str, Any]]:
     """Measures some kinds at one size; one row per kind."""
     pairs = write_pairs(out / "pairs", pictures, side).absolute()
     rows = []
@@ -72,7 +77,7 @@ def measure(pictures: int, side: int, kinds: Sequence[str], out: Path, console: 
             config = layouts.ALL[kind](pairs, work / kind)
             (work / f"{kind}.json").write_text(config_module.to_json(config))
             row = {"kind": kind, "pictures": pictures, "side": side, "limit": limits[limit]}
-            for step in ("prepare", "example_gen"):
+            for step in STEPS if threads else STEPS[:2]:
                 row[step] = _in_a_process(step, kind, pairs, work)
             rows.append(row)
             console.print(f"{kind:>12} {pictures:>6,} {_percent(row, 'prepare')} {_percent(row, 'example_gen')}")
@@ -88,7 +93,12 @@ def _in_a_process(step: str, what: str, pairs: Path, work: Path) -> dict[str, An
 
 def run_step(step: str, what: str, pairs: Path, work: Path) -> dict[str, Any]:
     """One measurement in this process: seconds and CPU seconds."""
-    go = {"limit": _limit, "prepare": _prepare, "example_gen": _example_gen}[step](what, pairs, work)
+    go = {
+        "limit": _limit,
+        "prepare": _prepare,
+        "example_gen": _example_gen,
+        "example_gen_in_threads": partial(_example_gen, parts_worth_a_pool=sys.maxsize),
+    }[step](what, pairs, work)
     started = meter.Clock.now()
     go()
     return asdict(meter.Clock.now() - started)
@@ -100,22 +110,24 @@ def _prepare(kind: str, pairs: Path, work: Path) -> Callable[[], object]:
     return partial(prepare, _config(kind, work), work / f"{kind}-prepared")
 
 
-def _example_gen(kind: str, pairs: Path, work: Path) -> Callable[[], object]:
+def _example_gen(kind: str, pairs: Path, work: Path, parts_worth_a_pool: int | None = None) -> Callable[[], object]:
     from tfx.dsl.components.base import base_beam_executor
     from tfx.types import standard_artifacts
 
     from segpipe.ingest.digest import source_digest
-    from segpipe.pipeline.example_gen import Executor
+    from segpipe.pipeline import example_gen
     from segpipe.pipeline.targets import IN_PROCESS_BEAM
 
     config = _config(kind, work)
     artifact = standard_artifacts.Examples()
-    artifact.uri = str(work / f"{kind}-examples")
+    artifact.uri = str(work / f"{kind}-examples-{parts_worth_a_pool}")
+    if parts_worth_a_pool is not None:
+        example_gen._PARTS_WORTH_A_POOL = parts_worth_a_pool
     context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=list(IN_PROCESS_BEAM))
 
     def go() -> None:
         arguments = {"config": config_module.to_json(config), "source_digest": source_digest(config)}
-        Executor(context).Do({}, {"examples": [artifact]}, arguments)
+        example_gen.Executor(context).Do({}, {"examples": [artifact]}, arguments)
 
     return go
 
@@ -180,11 +192,13 @@ def _percent(row: dict[str, Any], step: str) -> str:
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=f"pictures per second, {rows[0]['side']} × {rows[0]['side']} pixels", title_justify="left")
-    for heading in ("source", "pictures", "limit", "prepare", "", "MB", "ExampleGen", "", "MB"):
+    steps = [step for step in STEPS if step in rows[0]]
+    headings = [heading for step in steps for heading in (_HEADINGS[step], "", "MB")]
+    for heading in ("source", "pictures", "limit", *headings):
         table.add_column(heading, justify="left" if heading == "source" else "right")
     for row in rows:
         cells = [row["kind"], f"{row['pictures']:,}", _rate(row, "limit")]
-        for step in ("prepare", "example_gen"):
+        for step in steps:
             cells += [_rate(row, step), _percent(row, step), f"{row[step]['peak_rss_mb']:,.0f}"]
         table.add_row(*cells)
     return table
