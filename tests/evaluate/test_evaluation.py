@@ -66,6 +66,12 @@ def test_examples_of_other_classes_are_refused(model, tmp_path):
         evaluate(inference.load(model), [str(tmp_path / "test-0.tfrecord")], Evaluate())
 
 
+def test_data_that_names_its_classes_otherwise_is_refused(model, prepared, tmp_path):
+    shards = places.find_split(str(prepared[0]), "test")
+    with pytest.raises(DataError, match=r"t\.toml has the classes land, sea, lake, the model sea, land, lake"):
+        standalone.evaluate_into(tmp_path, model, "t.toml", "test", shards, Evaluate(), 0.9, ["land", "sea", "lake"])
+
+
 def test_a_split_is_found_in_what_prepare_and_example_gen_write(prepared, tmp_path):
     folder = prepared[0]
     assert [path.rsplit("/", 1)[1][:5] for path in places.find_split(str(folder), "train")] == ["train"]
@@ -81,10 +87,12 @@ def test_a_model_is_found_in_a_run_a_serving_folder_or_by_itself(model, tmp_path
     for version in ("9", "10"):
         shutil.copytree(model, tmp_path / "run" / "serving" / version)
     newest = str(tmp_path / "run" / "serving" / "10")
-    for place in ("run", "run/serving", "run/serving/10"):
-        assert places.find_model(tmp_path / place) == newest
+    for place in ("run", "run/", "run/serving", "run/serving/10"):
+        assert places.find_model(f"{tmp_path}/{place}") == newest
+    shutil.copytree(model, tmp_path / "trained" / "Format-Serving")
+    assert places.find_model(f"{tmp_path}/trained") == f"{tmp_path}/trained/Format-Serving"
     with pytest.raises(UserError, match="no SavedModel"):
-        places.find_model(tmp_path)
+        places.find_model(str(tmp_path))
 
 
 def test_files_squeezed_and_not_are_read_alike(tmp_path):

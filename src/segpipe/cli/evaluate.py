@@ -15,10 +15,12 @@ _LOG = "evaluation.log"
 
 def evaluate(
     model_dir: Annotated[
-        Path, typer.Argument(help="A run's folder, such as runs/demo, or a SavedModel.", metavar="MODEL_DIR")
+        str,
+        typer.Argument(help="A run's folder, such as runs/demo, or a SavedModel; a path or URL.", metavar="MODEL_DIR"),
     ],
     data: Annotated[
-        str, typer.Option(metavar="CONFIG|PATH", help="A run's TOML file, or a folder that `segpipe prepare` wrote.")
+        str,
+        typer.Option(metavar="CONFIG|PATH", help="A run's TOML file, or a folder or URL that `segpipe prepare` wrote."),
     ],
     split: Annotated[str, typer.Option(help="train, eval or test.")] = schema.TEST,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the JSON and the page go.")] = Path(
@@ -42,7 +44,9 @@ def evaluate(
         shards = places.find_split(_prepared(config) if config else data, split)
         from segpipe.evaluate import standalone
 
-        result = standalone.evaluate_into(out, model, data, split, shards, settings, gate.confidence)
+        result = standalone.evaluate_into(
+            out, model, data, split, shards, settings, gate.confidence, config.data.classes if config else None
+        )
     typer.echo(f"{result['pictures']} pictures, {_score(result)}  ·  report: {shown(Path(result['report']))}", err=True)
     typer.echo(out / standalone.JSON_FILE)
 

@@ -6,23 +6,33 @@ from segpipe.errors import DataError, UserError
 from segpipe.evaluate import examples
 from segpipe.ingest import files
 
+_MODEL_FOLDERS = ("serving", "Format-Serving")
+"""Of a run, and of a Trainer's output, the folders that hold models."""
 
-def find_model(place: Path) -> str:
+
+def find_model(place: str) -> str:
     """The SavedModel that a person means.
 
     Args:
-      place: a SavedModel, a folder of numbered versions, of which the newest is taken, or a run's folder.
+      place: path or URL of a SavedModel, of a folder of numbered versions, of which the newest is taken, of a run's
+        folder, or of what a Trainer wrote.
 
     Raises:
       UserError: there is none.
     """
-    for folder in (place, place / "serving"):
-        if (folder / "saved_model.pb").is_file():
-            return str(folder)
-        versions = [path for path in folder.glob("*") if path.name.isdigit() and (path / "saved_model.pb").is_file()]
-        if versions:
-            return str(max(versions, key=lambda path: int(path.name)))
+    for folder in (place.rstrip("/"), *(files.join(place, name) for name in _MODEL_FOLDERS)):
+        if _is_model(folder):
+            return folder
+        names = (path.rstrip("/").rpartition("/")[2] for path in files.names_in(folder))
+        versions = sorted((name for name in names if name.isdigit()), key=int, reverse=True)
+        for version in versions:
+            if _is_model(files.join(folder, version)):
+                return files.join(folder, version)
     raise UserError(f"no SavedModel in {place}; give a run's folder, its serving folder or one version in it.")
+
+
+def _is_model(folder: str) -> bool:
+    return files.exists(files.join(folder, "saved_model.pb"))
 
 
 def find_split(folder: str, split: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from segpipe import atomic
 from segpipe.config import Evaluate
+from segpipe.errors import DataError
 from segpipe.evaluate import bootstrap, gallery, inference, measures, slices
 from segpipe.evaluate.evaluation import Evaluation, evaluate
 from segpipe.evaluate.page import write_report
@@ -18,7 +19,14 @@ PAGE_FILE = "index.html"
 
 
 def evaluate_into(
-    out: Path, model_dir: str, data: str, split: str, shards: Sequence[str], settings: Evaluate, confidence: float
+    out: Path,
+    model_dir: str,
+    data: str,
+    split: str,
+    shards: Sequence[str],
+    settings: Evaluate,
+    confidence: float,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Evaluates and writes both files.
 
@@ -30,6 +38,7 @@ def evaluate_into(
       shards: its TFRecord files.
       settings: which slices to tell apart.
       confidence: of the intervals.
+      classes: what the class ids of the data mean, where that is known.
 
     Returns:
       What evaluation.json holds.
@@ -38,6 +47,11 @@ def evaluate_into(
       DataError: the model or the data is not what it should be.
     """
     model = inference.load(model_dir)
+    if classes is not None and tuple(classes) != model.classes:
+        raise DataError(
+            f"{data} has the classes {', '.join(classes)}, the model {', '.join(model.classes)}: "
+            "class ids would be taken for others. Give data with the model's classes in its order."
+        )
     evaluated = evaluate(model, shards, settings)
     intervals = bootstrap.intervals(evaluated.pictures.candidate, None, confidence)
     scored = slices.score(evaluated.pictures, settings.min_slice_pictures)
