@@ -50,10 +50,8 @@ def transform_to(size: int) -> data.Transform:
     """What Transform's graph does."""
 
     def transform(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {
-            "image": pictures.images_to_inputs(features["image"], size),
-            "mask": pictures.masks_to_targets(features["mask"], size),
-        }
+        decoders = {"image": pictures.images_to_inputs, "mask": pictures.masks_to_targets}
+        return {name: decoders[name](value, size) for name, value in features.items()}
 
     return transform
 
