@@ -149,7 +149,7 @@ def _box(box: Box) -> str:
     return (
         f'<rect x="{box.x:g}" y="{box.y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{fill}" stroke="{edge}" '
         f'stroke-width="1.4"{dash}/>\n'
-        + _text((box.north[0], box.y + 25), box.name, INK, 14, "middle", bold=True)
+        + _text((box.north[0], box.y + 25), box.name, INK, 12.5, "middle", bold=True)
         + "\n"
         + _text((box.north[0], box.y + 44), box.does, FAINT, 11.5, "middle")
     )
