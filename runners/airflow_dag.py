@@ -6,13 +6,33 @@ Airflow lives in an environment of its own: `runners/airflow_test.sh` makes one 
 import datetime
 import os
 
+from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration.airflow.airflow_dag_runner import AirflowDagRunner, AirflowPipelineConfig
 
 from segpipe import config
 from segpipe.pipeline import graph
 from segpipe.pipeline.targets import LocalTarget
 
+
+class HubDriver(BaseDriver):
+    """Names the HFPusher's output after the component too.
+
+    The driver that TFX uses under Airflow names an output by key and run alone, and ML Metadata takes each name once
+    for a type; both pushers have an output `pushed_model`.
+    """
+
+    def _prepare_output_artifacts(self, *arguments, **named):
+        outputs = super()._prepare_output_artifacts(*arguments, **named)
+        for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
+            artifact.name = f"HFPusher:{artifact.name}"
+        return outputs
+
+
 run = config.load(os.environ.get("SEGPIPE_CONFIG", "configs/demo.toml"))
+pipeline = graph.build(run, LocalTarget(run.output_path))
+for node in pipeline.components:
+    if node.id == "HFPusher":
+        node.driver_class = HubDriver
 DAG = AirflowDagRunner(
     AirflowPipelineConfig({"schedule_interval": None, "start_date": datetime.datetime(2026, 1, 1), "catchup": False})
-).run(graph.build(run, LocalTarget(run.output_path)))
+).run(pipeline)

@@ -21,4 +21,5 @@ if [ ! -x "$home/venv/bin/airflow" ]; then
 fi
 "$home/venv/bin/airflow" db migrate
 name=$("$python" -c 'import sys; from segpipe import config; print(config.load(sys.argv[1]).name)' "$config")
-"$home/venv/bin/airflow" dags test "$name" 2026-01-01
+# A moment of its own: TFX names artifacts after it, and each name is taken once.
+"$home/venv/bin/airflow" dags test "$name" "$(date -u +%Y-%m-%dT%H:%M:%S)"
