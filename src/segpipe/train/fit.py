@@ -73,7 +73,8 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     with strategy.scope(), precision.building_in(precision.resolve(recipe.precision)):
         network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
-    cache = (transform, config.data.image_size, recipe.cache_gb)
+    traced = tf.function(transform, autograph=False)  # Once for both splits: that takes longer than many pictures.
+    cache = (traced, config.data.image_size, recipe.cache_gb)
     train = data.load(train_files, *cache, "train", place.workers, place.index)
     # Every worker judges the whole eval split, so that all come to the same decisions.
     validation = data.load(eval_files, *cache, "eval")
