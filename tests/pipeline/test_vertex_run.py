@@ -39,7 +39,7 @@ def test_a_submitted_run_trains_judges_and_deploys_and_the_next_one_takes_over(
     blessings = [artifact for artifact in pipelines.artifacts if artifact["key"] == "blessing"]
     assert [blessing["metadata"]["blessed"] for blessing in blessings] == [1, 1]
     models = [artifact["uri"] for artifact in pipelines.artifacts if artifact["key"] == "model"]
-    assert blessings[1]["metadata"]["baseline_model_uri"] == models[0], "the second model did not meet the first"
+    assert blessings[1]["metadata"]["baseline_model"] == models[0], "the second model did not meet the first"
     [model_versions] = google.vertex.store.models.values()
     assert [version.version_id for version in model_versions] == ["1", "2"]
     [endpoint] = google.vertex.store.endpoints.values()
