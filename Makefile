@@ -112,7 +112,7 @@ push push-gpu: push%:  # For the workflows: push-image or push-image-gpu, its ad
 lock:  ## Refresh requirements.lock (needs uv).
 	uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 --all-extras --group dev --universal \
 	  --generate-hashes --no-header -o requirements.lock
-	$(COMPILE_FOR_IMAGE) pyproject.toml --extra vertex --extra demo --extra sources --group build \
+	$(COMPILE_FOR_IMAGE) pyproject.toml --extra vertex --extra demo --extra sources --extra app --group build \
 	  -o deploy/requirements.image.lock
 	# Without our overrides, one of which would take the extra away.
 	echo 'tensorflow[and-cuda]' | $(COMPILE_FOR_IMAGE) --no-config - -o deploy/requirements.cuda.lock

