@@ -156,3 +156,8 @@ def test_many_classes_are_drawn(num_classes):
 
 def test_the_same_report_is_the_same_page():
     assert render(full_report()) == render(full_report())
+
+
+def test_data_without_an_anomaly_says_so():
+    assert "No anomaly" not in render(full_report())
+    assert "No anomaly: the statistics fit the schema." in render(dataclasses.replace(full_report(), anomalies=()))

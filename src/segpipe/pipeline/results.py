@@ -150,7 +150,7 @@ def _write_report(
         worst=shown.worst,
         typical=shown.typical,
         by_class=shown.by_class,
-        splits=summary["pictures"],
+        splits={split: summary["pictures"].get(split, 0) for split in schema.SPLITS},
         class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
         pictures_read=account.read,
