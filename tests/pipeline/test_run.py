@@ -1,9 +1,12 @@
 """The whole pipeline through its command line: finished, repeated, edited, refused."""
 
+import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from segpipe.cli.main import app
 from tests.pipeline.conftest import BROKEN, Project
 
 pytestmark = pytest.mark.slow
@@ -52,6 +55,23 @@ def test_a_picture_that_cannot_be_read_is_listed_in_summary_and_report(finished,
     assert f"{BROKEN}.jpg" in (finished.run_dir / "report" / "index.html").read_text()
 
 
+def report(project: Project):
+    return CliRunner().invoke(app, ["report", str(project.run_dir), "--verbose"])
+
+
+def test_the_report_comes_back_from_what_the_run_left(finished, unbroken):
+    page = finished.run_dir / "report" / "index.html"
+    before = page.read_text()
+    page.unlink()
+    told = report(finished)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.splitlines()[-1].endswith("report/index.html")
+    assert finished.summary() == unbroken
+    # Matplotlib draws the identifiers of its clip paths by chance.
+    words = [re.sub("<svg.*?</svg>", "", text, flags=re.DOTALL) for text in (before, page.read_text())]
+    assert words[0] == words[1]
+
+
 def test_a_second_run_reuses_everything(finished):
     before = versions(finished)
     again = finished.run()
@@ -68,6 +88,9 @@ def test_a_new_floor_judges_again_and_trains_nothing(finished):
     assert finished.summary()["blessed"] is False
     assert "mean IoU" in finished.summary()["reasons"][0]
     assert "0.99" in refused.stdout
+    refusal = finished.summary()
+    assert report(finished).exit_code == 0
+    assert finished.summary() == refusal
 
 
 def test_an_edit_of_the_model_code_trains_again_and_reads_nothing_again(finished):

@@ -24,6 +24,7 @@ from segpipe.cli import (
     prepare,
     publish,
     replay,
+    report,
     run,
     runs,
     serve,
@@ -44,6 +45,7 @@ app.command("init")(init.init)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
+app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)

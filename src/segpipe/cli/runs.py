@@ -50,7 +50,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Show one run: its scores, its verdict and, from ML Metadata, what made its model."""
-    folder, summary = _find(run, context.obj)
+    folder, summary = find_run(run, context.obj)
     from segpipe.pipeline import provenance
 
     steps = provenance.of_model(folder / "metadata.db", summary.get("model_id"))
@@ -81,7 +81,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Compare two runs: scores side by side, the config where it differs, and what made each model."""
-    folders, summaries = zip(*(_find(run, context.obj) for run in (first, second)), strict=True)
+    folders, summaries = zip(*(find_run(run, context.obj) for run in (first, second)), strict=True)
     from segpipe.pipeline import provenance
 
     rows = {
@@ -115,7 +115,12 @@ def _lineage_rows(first: Any, second: Any) -> list[comparison.Row]:
     return [row for row in rows if row.first != row.second]
 
 
-def _find(run: str, runs_folder: Path) -> tuple[Path, dict[str, Any]]:
+def find_run(run: str, runs_folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run, given by its name or folder, and what its summary.json holds.
+
+    Raises:
+      UserError: there is no such run.
+    """
     for folder in (Path(run), runs_folder / run):
         if (folder / "summary.json").is_file():
             return folder, json.loads((folder / "summary.json").read_text(encoding="utf-8"))

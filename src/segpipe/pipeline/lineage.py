@@ -8,6 +8,7 @@ from pathlib import Path
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+_DONE_STATES = (pb.Execution.COMPLETE, pb.Execution.CACHED)
 _OPEN_STATES = (pb.Execution.NEW, pb.Execution.RUNNING)
 
 
@@ -46,6 +47,25 @@ def outputs(store: MetadataStore, execution_id: int) -> dict[str, Output]:
         event.path.steps[0].key: _output(artifacts[event.artifact_id])
         for event in events
         if event.artifact_id in artifacts
+    }
+
+
+def outputs_of_run(store: MetadataStore, started: str) -> dict[str, dict[str, Output]]:
+    """What the nodes of one run wrote, or the cache gave them, by node; a node that did not finish is left out.
+
+    Args:
+      store: of the run's folder, which keeps every run that went on there.
+      started: local time in ISO 8601, to the second, as summary.json has it; the first run from then on is meant, whose
+        name in ML Metadata is the time at which its first node started.
+    """
+    runs = [run for run in store.get_contexts_by_type("pipeline_run") if run.name >= started]
+    if not runs:
+        return {}
+    executions = store.get_executions_by_context(min(runs, key=lambda run: run.name).id)
+    return {
+        _node(store, execution.id): outputs(store, execution.id)
+        for execution in sorted(executions, key=lambda execution: execution.id)
+        if execution.last_known_state in _DONE_STATES
     }
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
+from pydantic import ValidationError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.utils import path_utils
 
 from segpipe import atomic, schema
 from segpipe.config import Config
+from segpipe.errors import UserError
 from segpipe.evaluate import balance, examples, gallery, inference, slices
 from segpipe.evaluate.page import write_report
 from segpipe.evaluate.report import Component, Report, Scores, Statistic
@@ -38,13 +40,57 @@ def write(
       What summary.json holds, the report's page, and the version that was pushed, or None.
     """
     by_node = {o.node: lineage.outputs(store, o.execution_id) for o in outcomes if o.execution_id is not None}
+    summary, report = _write_all(config, target, by_node, _frame(config, outcomes, started_s))
+    return summary, report, _pushed(by_node["Pusher"])
+
+
+def write_again(run_dir: Path, summary: Mapping[str, Any]) -> Path:
+    """Writes summary.json and the report of a run anew and runs nothing.
+
+    What nothing but the summary knows (when, how long, how much memory, which versions) is kept as it is.
+
+    Args:
+      run_dir: the run's folder.
+      summary: what its summary.json holds.
+
+    Returns:
+      The report's page.
+
+    Raises:
+      UserError: the run never came to its Evaluator, its outputs are gone, or another segpipe wrote it.
+    """
+    target = LocalTarget(run_dir)
+    if not target.metadata_path.is_file():
+        raise UserError(f"no {target.metadata_path}; only a run on this machine can be reported again.")
+    by_node = lineage.outputs_of_run(lineage.open_store(target.metadata_path), summary["started"])
+    if "Evaluator" not in by_node:
+        why = f": {summary['error']}" if summary.get("error") else "."
+        raise UserError(f"{run_dir} has nothing to report, its last run did not come to the Evaluator{why}")
+    for node in ("ExampleGen", "StatisticsGen", "Trainer", "Evaluator"):
+        for output in by_node[node].values():
+            if not Path(output.uri).exists():
+                raise UserError(
+                    f"{output.uri}, which {node} wrote, is gone; `segpipe run` makes it again. A run's folder cannot "
+                    "be moved: ML Metadata keeps full paths."
+                )
+    try:
+        config = Config.model_validate(summary["config"])
+    except ValidationError as error:
+        raise UserError(f"{run_dir}/summary.json holds a config that this segpipe cannot read: {error}") from None
+    _, report = _write_all(config, target, by_node, summary)
+    return report
+
+
+def _write_all(
+    config: Config, target: LocalTarget, by_node: Mapping[str, Outputs], frame: Mapping[str, Any]
+) -> tuple[dict[str, Any], Path]:
     report = target.run_dir / "report" / "index.html"
     folder = Path(by_node["Evaluator"]["evaluation"].uri)
     evaluated = evaluation.read_all(folder, config)
-    pushed = _pushed(by_node["Pusher"])
+    pushed = _pushed(by_node.get("Pusher", {}))
     account = _account(by_node["ExampleGen"])
     summary = {
-        **_frame(config, outcomes, started_s),
+        **frame,
         **evaluation.numbers(evaluated, folder, config),
         "model_id": by_node["Trainer"]["model"].id,
         "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
@@ -54,9 +100,9 @@ def write(
         "quarantined": account.bad,
         "report": str(report),
     }
-    _write_report(config, by_node, summary, account, evaluated, report)
-    _write_summary(config, summary)
-    return summary, report, pushed
+    _write_report(config, target, by_node, summary, account, evaluated, report)
+    _write_summary(target.run_dir, summary)
+    return summary, report
 
 
 def write_failure(
@@ -68,7 +114,7 @@ def write_failure(
         report = config.output_path / "report" / "index.html"
         write_stopped(config.name, _minute(summary), error, offenders, report)
         summary["report"] = str(report)
-    _write_summary(config, summary)
+    _write_summary(config.output_path, summary)
 
 
 def key_numbers(node: str, outputs: Outputs) -> str:
@@ -127,6 +173,7 @@ _KEY_NUMBERS = {
 
 def _write_report(
     config: Config,
+    target: LocalTarget,
     by_node: Mapping[str, Outputs],
     summary: Mapping[str, Any],
     account: Account,
@@ -135,7 +182,7 @@ def _write_report(
 ) -> None:
     counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
     shown = gallery.choose(counter, _shards(by_node, schema.TEST), evaluated.pictures)
-    made_by = provenance.of_model(config.output_path / "metadata.db", summary["model_id"])
+    made_by = provenance.of_model(target.metadata_path, summary["model_id"])
     report = Report(
         name=config.name,
         when=_minute(summary),
@@ -217,12 +264,12 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
     }
 
 
-def _write_summary(config: Config, summary: Mapping[str, Any]) -> None:
-    atomic.write_text(config.output_path / "summary.json", json.dumps(summary, indent=2) + "\n")
+def _write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
+    atomic.write_text(run_dir / "summary.json", json.dumps(summary, indent=2) + "\n")
 
 
 def _pushed(outputs: Outputs) -> Path | None:
-    properties = outputs["pushed_model"].properties
+    properties = outputs["pushed_model"].properties if outputs else {}
     return Path(str(properties["pushed_destination"])) if properties.get("pushed") == 1 else None
 
 
