@@ -1,6 +1,8 @@
 """The whole pipeline through its command line: finished, repeated, edited, refused."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,23 @@ def test_the_report_comes_back_from_what_the_run_left(finished, unbroken):
     # Matplotlib draws the identifiers of its clip paths by chance.
     words = [re.sub("<svg.*?</svg>", "", text, flags=re.DOTALL) for text in (before, page.read_text())]
     assert words[0] == words[1]
+
+
+def test_the_command_publishes_what_the_run_published(finished, unbroken, tmp_path: Path):
+    """File by file, the card and the demo included."""
+    published = finished.run_dir / "hub"
+    by_run = {path.relative_to(published): path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    published.rename(tmp_path / "by_run")
+    command = [sys.executable, "-m", "segpipe.cli.main", "publish", str(finished.folder / "pipeline.toml")]
+    subprocess.run(command, cwd=finished.folder, env=finished.environment(), check=True)
+    by_command = {path.relative_to(published): path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    assert by_command == by_run
+    [version] = (published / "models/local/tiny").glob("v*")
+    card = (version / "README.md").read_text()
+    assert "Verdict of the gate: blessed" in card
+    pictures = ", ".join(f"{unbroken['pictures'][split]} {split}" for split in ("train", "eval", "test"))
+    assert f"Pictures: {pictures}." in card
+    assert "\n| slice |" in card
 
 
 def test_a_second_run_reuses_everything(finished):

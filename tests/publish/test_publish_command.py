@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -6,20 +5,15 @@ import pytest
 from typer.testing import CliRunner
 
 from segpipe.cli.publish import publish
+from segpipe.errors import ConfigError
 from tests.servers.hub import LoopbackHub
 
 
 @pytest.fixture
 def project(tmp_path: Path, saved_model: Path) -> Path:
-    """A TOML file whose run pushed version 1764000000."""
+    """A TOML file, and version 1764000000 in the serving folder, of which no metadata store knows."""
     run_dir = tmp_path / "run"
     shutil.copytree(saved_model, run_dir / "serving" / "1764000000")
-    summary = {
-        "pushed": [str(run_dir / "serving" / "1764000000")],
-        "blessed": True,
-        "metrics": {"candidate": {"mean_iou": 0.75, "class_iou": {"disk": 0.8, "square": None}}, "baseline": None},
-    }
-    (run_dir / "summary.json").write_text(json.dumps(summary))
     toml = tmp_path / "pipeline.toml"
     toml.write_text('name = "shapes"\noutput_dir = "run"\n[data]\nclasses = ["ground", "disk", "square"]\n')
     return toml
@@ -40,10 +34,13 @@ def test_writes_a_folder_by_default(project: Path):
     lines = run(str(project))
     version = project.parent / "run/hub/models/local/shapes/v1764000000"
     assert lines[-1] == version.as_uri()
-    card = (version / "README.md").read_text()
-    assert "| mean IoU | 0.7500 |" in card
-    assert "| disk | 0.8000 |" in card
-    assert "Verdict of the gate: blessed" in card
+    assert "Results on the test split" not in (version / "README.md").read_text()
+
+
+@pytest.mark.parametrize("setting", ["hub.pictures=1", "hub.exports=['keras']"])
+def test_what_only_the_run_has_is_refused_for_another_model(project: Path, setting: str):
+    with pytest.raises(ConfigError, match=r"needs the .* of a run that pushed .*1764000000; leave it out"):
+        run(str(project), "--set", setting)
 
 
 def test_pushes_to_the_hub(project: Path, loopback: LoopbackHub):

@@ -1,9 +1,7 @@
 """`segpipe publish CONFIG`: the newest blessed model of a run, with its card and demo, to where [hub] says."""
 
 import itertools
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +13,7 @@ from segpipe import schema
 from segpipe.errors import ConfigError
 
 if TYPE_CHECKING:
+    from segpipe.pipeline.provenance import Pushed
     from segpipe.publish.files import File
     from segpipe.publish.plan import Plan
     from segpipe.publish.samples import Picture
@@ -39,13 +38,14 @@ def publish(
     from segpipe.publish.space.local import saved_model_in
 
     folder = saved_model_in(model or settings.output_path / "serving")
-    card = {**_measured(settings.output_path, folder), **card_facts(settings)}
+    run = _run_of(folder, settings)
+    card = {**_measured(run), **card_facts(settings)}
     extra: tuple[File, ...] = ()
     if settings.hub.exports:
         from segpipe.publish import exports
 
-        extra, card["exports"] = exports.export(settings, folder, _weights(settings.output_path))
-    pictures = _pictures(settings)
+        extra, card["exports"] = exports.export(settings, folder, _weights(run, folder))
+    pictures = _pictures(run, settings, folder)
     if pictures:
         extra += samples.panels(folder, pictures)
     space = space_plan(settings)
@@ -76,56 +76,44 @@ def _decided_at_s(saved_model: Path) -> int:
     return int(name) if name.isdigit() else int((saved_model / "saved_model.pb").stat().st_mtime)
 
 
-def _weights(run_dir: Path) -> Path:
-    """The newest training's weights; where they are another model's, the export is refused."""
+def _run_of(saved_model: Path, settings: config_module.Config) -> "Pushed | None":
+    """What the run knows of the model; None, and a word on stderr, where it did not push it."""
+    from segpipe.pipeline import provenance
+
+    pushed = provenance.of_pushed(settings.output_path / "metadata.db", saved_model)
+    if pushed is None:
+        typer.echo(f"{settings.output_path} did not push {saved_model}: its card has no results.", err=True)
+    return pushed
+
+
+def _measured(run: "Pushed | None") -> dict[str, Any]:
+    """The facts that HFPusher puts on the card of the same model."""
+    if run is None:
+        return {}
+    from segpipe.pipeline import example_gen, hf_card
+
+    return {"splits": example_gen.pictures_by_split(run.examples), **hf_card.measured(run.evaluation)}
+
+
+def _weights(run: "Pushed | None", saved_model: Path) -> Path:
     from segpipe.publish.weights import WEIGHTS_FILE
 
-    folder = run_dir / "pipeline" / "Trainer" / "model_run"
-    return max(folder.glob(f"*/{WEIGHTS_FILE}"), key=lambda path: path.stat().st_mtime, default=folder / WEIGHTS_FILE)
+    if run is None:
+        raise ConfigError(f"hub.exports needs the weights of a run that pushed {saved_model}; leave it out.")
+    return Path(run.model_run) / WEIGHTS_FILE
 
 
-def _pictures(settings: config_module.Config) -> "list[Picture]":
-    """The test pictures that the config wants shown, from the newest ExampleGen of the run."""
+def _pictures(run: "Pushed | None", settings: config_module.Config, saved_model: Path) -> "list[Picture]":
+    """The test pictures that the config wants shown."""
     if not settings.hub.pictures:
         return []
     from segpipe.evaluate import examples
     from segpipe.publish import samples
 
-    folders = (settings.output_path / "pipeline" / "ExampleGen" / "examples").glob(f"*/Split-{schema.TEST}")
-    newest = max(folders, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
-        raise ConfigError(f"hub.pictures shows test pictures of the run, and {settings.output_path} has none.")
-    shards = examples.shards([str(newest)])
+    if run is None:
+        raise ConfigError(f"hub.pictures needs the data of a run that pushed {saved_model}; leave it out.")
+    shards = examples.shards([f"{run.examples}/Split-{schema.TEST}"])
     return samples.first(itertools.chain.from_iterable(map(examples.read, shards)), settings.hub.pictures)
-
-
-def _measured(run_dir: Path, saved_model: Path) -> dict[str, Any]:
-    """What summary.json says of the run, where that run pushed this very model."""
-    path = run_dir / "summary.json"
-    if not path.is_file():
-        return {}
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    if saved_model.absolute().name not in [Path(pushed).name for pushed in summary.get("pushed", [])]:
-        return {}
-    metrics = _flat((summary.get("metrics") or {}).get("candidate") or {})
-    facts = {
-        "metrics": metrics,
-        "blessed": summary.get("blessed"),
-        "rules": [rule["sentence"] for rule in summary.get("rules", [])],
-        "splits": summary.get("pictures") or {},
-    }
-    return {**facts, "versions": summary["versions"]} if "versions" in summary else facts
-
-
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """{"class_iou": {"cat": 0.7}} as {"class_iou/cat": 0.7}; what could not be judged is left out."""
-    flat: dict[str, float] = {}
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float):
-            flat[prefix + name] = value
-    return flat
 
 
 def _say(plan: "Plan", settings: config_module.Config) -> None:

@@ -187,6 +187,19 @@ def _merged(accounts: Iterable[Account]) -> Account:
     return total
 
 
+def pictures_by_split(uri: str) -> dict[str, int]:
+    """How many pictures each split holds; empty where another ExampleGen wrote the Examples, which keeps no account.
+
+    Args:
+      uri: of the Examples artifact.
+    """
+    path = files.join(uri, ACCOUNT)
+    if not files.exists(path):
+        return {}
+    counts = json.loads(files.read(path))["counts"]
+    return {split: counts[split] for split in schema.SPLITS if split in counts}
+
+
 def _write_account(account: Account, uri: str) -> None:
     for name, value in ((ACCOUNT, asdict(account)), (BAD_EXAMPLES, account.bad)):
         with files.open_to_write(files.join(uri, name)) as stream:

@@ -19,6 +19,7 @@ from segpipe import schema
 from segpipe.config import from_json
 from segpipe.errors import ConfigError
 from segpipe.evaluate import examples as example_files
+from segpipe.pipeline.example_gen import pictures_by_split
 from segpipe.publish import samples
 from segpipe.publish.assemble import assemble
 from segpipe.publish.directory import Directory
@@ -59,6 +60,8 @@ class Executor(base_executor.BaseExecutor):
             from segpipe.pipeline.hf_card import measured  # TFMA, which a pipeline without an Evaluator need not load.
 
             card = {**measured(evaluations[0].uri), **card}
+        if examples := input_dict.get(EXAMPLES):
+            card = {"splits": pictures_by_split(examples[0].uri), **card}
         owner, name = exec_properties["username"], exec_properties["repo_name"]
         extra: tuple[File, ...] = ()
         uri = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
@@ -66,7 +69,7 @@ class Executor(base_executor.BaseExecutor):
             folder = copies.enter_context(_local(uri))
             if exec_properties["export_config"]:
                 extra, card["exports"] = _exports(exec_properties["export_config"], folder, input_dict.get(MODEL_RUN))
-            pictures = _pictures(input_dict.get(EXAMPLES), exec_properties["pictures"])
+            pictures = _pictures(examples, exec_properties["pictures"])
             extra += samples.panels(folder, pictures) if pictures else ()
             plan = assemble(
                 folder,

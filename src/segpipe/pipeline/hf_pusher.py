@@ -101,7 +101,7 @@ class HFPusher(base_component.BaseComponent):
           directory: write the same trees under this folder instead of pushing anywhere.
           model_run: where segpipe's Trainer left the weights, for the next argument.
           export_config: of the run that trained the model; what its `hub.exports` names is pushed, too.
-          examples: segpipe's Examples, for the next argument.
+          examples: segpipe's Examples, for the card's pictures per split and for the next argument.
           pictures: how many pictures of split test to show on the card and to offer in the demo; they become as public
             as the repository is.
 
@@ -173,7 +173,7 @@ def hf_pusher(
         directory=str(config.output_path / "hub") if hub.kind == "directory" else "",
         model_run=model_run if hub.exports else None,
         export_config=config if hub.exports else None,
-        examples=examples if hub.pictures else None,
+        examples=examples,
         pictures=hub.pictures,
     )
 

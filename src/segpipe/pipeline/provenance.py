@@ -1,4 +1,4 @@
-"""A run's ML Metadata in, what made its model out: data, schema, code and arguments, step by step upstream."""
+"""A run's ML Metadata in, what made its model out: data, schema, code and arguments, and where its results lie."""
 
 import json
 from collections.abc import Mapping
@@ -39,6 +39,21 @@ class Step:
     digests: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """Where a run keeps what belongs to a model that it pushed.
+
+    Attributes:
+      evaluation: folder of what judged it.
+      examples: folder of its data, with the splits.
+      model_run: folder of its training's weights and history.
+    """
+
+    evaluation: str
+    examples: str
+    model_run: str
+
+
 def of_model(metadata_path: Path, model_id: int | None = None) -> list[Step]:
     """The steps that led to a model, in the order in which they ran.
 
@@ -56,6 +71,30 @@ def of_model(metadata_path: Path, model_id: int | None = None) -> list[Step]:
     if not models:
         raise UserError(f"{metadata_path} knows no model; the run has not come to the end of its training.")
     return _upstream(store, model_id or max(models))
+
+
+def of_pushed(metadata_path: Path, saved_model: Path) -> Pushed | None:
+    """What belongs to a version in the serving folder; None where this run did not push it.
+
+    Args:
+      metadata_path: the run's metadata.db.
+      saved_model: the version's folder.
+    """
+    if not metadata_path.is_file():
+        return None
+    store = lineage.open_store(metadata_path)
+    pushed = [a for a in store.get_artifacts_by_type("PushedModel") if _is_at(a, saved_model)]
+    if not pushed:
+        return None
+    made_by = {uri: step for step in _upstream(store, pushed[-1].id) for uri in step.outputs.values()}
+    pusher = made_by[pushed[-1].uri]
+    judged, trained = made_by[pusher.inputs["model_blessing"]], made_by[pusher.inputs["model"]]
+    return Pushed(judged.outputs["evaluation"], judged.inputs["examples"], trained.outputs["model_run"])
+
+
+def _is_at(pushed: pb.Artifact, saved_model: Path) -> bool:
+    destination = pushed.custom_properties["pushed_destination"].string_value
+    return bool(destination) and Path(destination).resolve() == saved_model.resolve()
 
 
 def _upstream(store: MetadataStore, artifact_id: int) -> list[Step]:
