@@ -152,11 +152,29 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_a_file_that_is_no_picture_gets_a_sentence(app: tuple[str, str], page: Page):
+def test_a_file_that_is_no_picture_gets_a_sentence_and_no_broken_image(app: tuple[str, str], page: Page):
     _, url = app
     page.goto(url)
     upload(page, "broken.png", b"\x89PNG\r\n\x1a\n and then nothing")
-    page.get_by_text("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.").wait_for()
+    sentence = page.get_by_text("This file is no picture that can be read. Please choose a JPEG, PNG or WebP.")
+    sentence.wait_for()
+    broken = "[...document.images].filter(image => image.complete && !image.naturalWidth).length"
+    wait_until(lambda: page.evaluate(broken) == 0)
+    page.wait_for_timeout(500)  # in which the app hears of the change that it made itself
+    assert sentence.is_visible()
+    upload(page, "next.jpg", picture(width=96, height=64))
+    page.get_by_text("96 × 64 pixels").wait_for()
+    assert sentence.count() == 0
+
+
+def test_a_picture_taken_away_takes_its_answer_along(app: tuple[str, str], page: Page):
+    sdk, url = app
+    page.goto(url)
+    upload(page, "shapes.jpg", picture(width=84, height=60))
+    answer = page.get_by_text("84 × 60 pixels")
+    answer.wait_for()
+    page.get_by_label("Remove Image" if sdk == "gradio" else "Remove shapes.jpg").click()
+    answer.wait_for(state="detached")
 
 
 def test_an_example_can_be_picked_and_a_picture_uploaded_after_it(app: tuple[str, str], page: Page):

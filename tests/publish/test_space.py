@@ -1,6 +1,8 @@
 import ast
 import io
+import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -209,3 +211,18 @@ def test_opacity_blends_between_picture_and_colours(predictor: Predictor, drawn)
     prediction = predictor.predict(encoded(drawn[0]))
     np.testing.assert_array_equal(prediction.overlay(predictor.palette, 0), np.asarray(drawn[0]))
     np.testing.assert_array_equal(prediction.overlay(predictor.palette, 1), predictor.palette[prediction.mask])
+
+
+def test_streamlit_draws_again_without_a_walk_over_all_of_tensorflow(saved_model: Path, tmp_path: Path):
+    """Streamlit collects garbage after every draw, and holds up the next picture for as long."""
+    for file in SpacePlan("me/pets", sdk="streamlit").render(MODEL):
+        (tmp_path / file.path).write_bytes(file.read())
+    script = """
+import gc
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=300).run()
+assert not app.exception, app.exception
+assert len(gc.get_objects()) < 100_000, len(gc.get_objects())
+"""
+    environment = {**os.environ, "SEGPIPE_MODEL_DIR": str(saved_model)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)

@@ -48,13 +48,13 @@ def legend(shares: dict[str, float] | None = None) -> str:
 
 
 def segment(path: str | None, opacity: float) -> tuple:
-    """Runs the model on an uploaded file; returns prediction, overlay, legend, mask file and summary."""
-    if path is None:
-        return None, None, legend(), gr.File(visible=False), ""
+    """Runs the model on an uploaded file; returns prediction, overlay, legend, mask file, summary and upload."""
+    if path is None:  # Taken away by the person, which `cleared` answers, or by us, whose sentence stays.
+        return (gr.skip(),) * 6
     try:
         prediction = PREDICTOR.predict(Path(path).read_bytes())
-    except BadPictureError as error:
-        return None, None, legend(), gr.File(visible=False), f"⚠️ **Not segmented.** {error}"
+    except BadPictureError as error:  # The browser could show its broken-image icon only: the upload is taken away.
+        return *cleared(f"⚠️ **Not segmented.** {error}"), None
     folder = Path(tempfile.mkdtemp(prefix="mask-"))
     mask_path = folder / f"{Path(path).stem}-mask.png"
     mask_path.write_bytes(prediction.mask_png())
@@ -66,7 +66,13 @@ def segment(path: str | None, opacity: float) -> tuple:
         legend(prediction.shares),
         gr.File(str(mask_path), visible=True),
         summary,
+        gr.skip(),
     )
+
+
+def cleared(summary: str = "") -> tuple:
+    """Prediction, overlay, legend, mask file and summary while there is no picture."""
+    return None, None, legend(), gr.File(visible=False), summary
 
 
 def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
@@ -96,7 +102,9 @@ with gr.Blocks(title=f"Segmentation: {REPO_ID}") as demo:
             summary = gr.Markdown()
             shares = gr.HTML(legend())
             mask = gr.File(label="Mask (PNG of class ids)", elem_id="mask", interactive=False, visible=False)
-    upload.change(segment, [upload, opacity], [state, result, shares, mask, summary], api_name="segment")
+    answer = [state, result, shares, mask, summary]
+    upload.change(segment, [upload, opacity], [*answer, upload], api_name="segment")
+    upload.clear(cleared, None, answer, api_visibility="private")
     opacity.change(overlay, [state, opacity], result, show_progress="hidden", api_visibility="private")
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Streamlit demo of $MODEL_REPO_ID: a picture in; its classes as an overlay, their shares and the mask out."""
 
+import gc
 import html
 from pathlib import Path
 
@@ -25,7 +26,10 @@ BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
 @st.cache_resource(show_spinner="Loading the model…")
 def load() -> Predictor:
     """The model, loaded once for all visitors."""
-    return Predictor(model_folder(REPO_ID, REVISION))
+    predictor = Predictor(model_folder(REPO_ID, REVISION))
+    gc.collect()
+    gc.freeze()  # Streamlit collects garbage after every draw, which took a quarter second over TensorFlow's objects.
+    return predictor
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
