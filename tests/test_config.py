@@ -24,6 +24,13 @@ def test_the_file_names_the_run_and_the_folder_names_a_pipeline_toml(toml, tmp_p
     assert config.load(folder / "pipeline.toml").name == "my-cats"
 
 
+def test_a_format_that_the_network_cannot_have_is_refused_before_the_training(toml):
+    exported = ["model.architecture=deeplabv3plus", "hub.exports=['litert']"]
+    assert config.load(toml(), exported).hub.exports == ("litert",)
+    with pytest.raises(ConfigError, match='leave "keras" out, "litert" works'):
+        config.load(toml(), [exported[0], "hub.exports=['keras', 'litert']"])
+
+
 def test_overrides_are_toml_values_or_plain_strings(toml):
     loaded = config.load(toml(), ["train.epochs=3", "data.classes=['a', 'b', 'c']", "model.weights=none"])
     assert (loaded.train.epochs, loaded.data.classes, loaded.model.weights) == (3, ("a", "b", "c"), "none")

@@ -696,6 +696,15 @@ class Config(_Section):
                 raise ValueError(f"gate.min_class_iou names {name!r}; the classes are {', '.join(self.data.classes)}.")
         return self
 
+    @model_validator(mode="after")
+    def _model_can_be_exported(self) -> Self:
+        if "keras" in self.hub.exports and self.model.architecture == "deeplabv3plus":
+            raise ValueError(
+                'hub.exports: Keras cannot load a DeepLabV3+ back from a .keras file; leave "keras" out, "litert" '
+                "works."
+            )
+        return self
+
     @property
     def num_classes(self) -> int:
         """K, the number of classes."""

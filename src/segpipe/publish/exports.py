@@ -99,9 +99,10 @@ def _keras(model: keras.Model, size: int) -> tuple[str, bytes, Masks, str]:
         logits = loaded(pictures.normalize(images), training=False)
         return np.asarray(tf.argmax(logits, -1)).astype(np.uint8)
 
+    hub = " and Keras Hub" if any(type(layer).__module__.startswith("keras_hub.") for layer in model.layers) else ""
     usage = (
-        f"Keras 3; float32 [N, {size}, {size}, 3] in [-1, 1] → logits float32 [N, {size}, {size}, K]; resize and scale "
-        "the pictures yourself."
+        f"Keras 3{hub}; float32 [N, {size}, {size}, 3] in [-1, 1] → logits float32 [N, {size}, {size}, K]; resize and "
+        "scale the pictures yourself."
     )
     return "exports/model.keras", content, masks, usage
 
