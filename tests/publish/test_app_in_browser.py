@@ -41,6 +41,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1200, "height": 1100}, accept_downloads=True)
+    page.set_default_timeout(120_000)  # A busy machine loads the model slowly for the first visitor.
     yield page
     page.close()
 
