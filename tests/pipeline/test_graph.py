@@ -86,3 +86,13 @@ def _run_dir(found) -> str:
     """The run's folder, which the Trainer's arguments hold."""
     custom = json.loads(found["Trainer"].exec_properties["custom_config"])
     return str(Path(custom["work_dir"]).parent)
+
+
+def test_an_edited_schema_is_imported_again_and_a_copy_of_it_is_not(tmp_path, built):
+    schema = config_module.load(CONFIG).directory / "demo.schema.pbtxt"
+    digests = {"as it was": built["ImportSchemaGen"].exec_properties["schema_digest"]}
+    for name, text in (("copied", schema.read_text()), ("edited", "# An edit.\n" + schema.read_text())):
+        (tmp_path / "schema.pbtxt").write_text(text)
+        importer = nodes(tmp_path, f"data.schema_file={tmp_path}/schema.pbtxt")["ImportSchemaGen"]
+        digests[name] = importer.exec_properties["schema_digest"]
+    assert digests["copied"] == digests["as it was"] != digests["edited"]

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -33,7 +34,7 @@ class Store:
         return execution_id
 
 
-def _write_run(folder, code):
+def _write_run(folder, code, schema):
     """A run in which an old training, a cached execution and a Resolver must not be taken for the model's makers."""
     folder.mkdir(parents=True)
     store = Store(folder / "metadata.db")
@@ -44,8 +45,10 @@ def _write_run(folder, code):
     store.execution("Trainer", {"examples": unused}, {"model": old})
     store.execution("ExampleGen", {}, {"examples": examples}, source_digest="data", code_digest="gen")
     store.execution("ExampleGen", {}, {"examples": examples}, state=pb.Execution.CACHED, source_digest="data")
+    imported = store.artifact("Schema", "schema/1")
+    store.execution("ImportSchemaGen", {}, {"schema": imported}, schema_digest=schema)
     custom = json.dumps({"code_digest": code, "config": "{}"})
-    store.execution("Trainer", {"examples": examples}, {"model": model}, custom_config=custom)
+    store.execution("Trainer", {"examples": examples, "schema": imported}, {"model": model}, custom_config=custom)
     store.execution("Resolver", {}, {"model": model}, output=pb.Event.INTERNAL_OUTPUT)
     summary = {
         "name": folder.name,
@@ -62,18 +65,19 @@ def _write_run(folder, code):
 
 @pytest.fixture
 def runs_folder(tmp_path):
-    _write_run(tmp_path / "a", "code")
-    _write_run(tmp_path / "b", "other code")
+    _write_run(tmp_path / "a", "code", "classes of a")
+    _write_run(tmp_path / "b", "other code", "classes of b")
     return tmp_path
 
 
 def test_only_what_made_the_latest_model_is_listed_in_order(runs_folder):
     steps = provenance.of_model(runs_folder / "a" / "metadata.db")
-    assert [step.component for step in steps] == ["ExampleGen", "Trainer"]
+    assert [step.component for step in steps] == ["ExampleGen", "ImportSchemaGen", "Trainer"]
     assert steps[0].digests == {"source_digest": "data", "code_digest": "gen"}
-    assert steps[1].digests == {"code_digest": "code"}
-    assert steps[1].inputs == {"examples": "examples/1"}
-    assert steps[1].outputs == {"model": "model/2"}
+    assert steps[1].digests == {"schema_digest": "classes of a"}
+    assert steps[2].digests == {"code_digest": "code"}
+    assert steps[2].inputs == {"examples": "examples/1", "schema": "schema/1"}
+    assert steps[2].outputs == {"model": "model/2"}
 
 
 def test_an_earlier_model_has_its_own_makers(runs_folder):
@@ -98,15 +102,18 @@ def _call(folder, *arguments):
 def test_show_prints_scores_verdict_and_lineage(runs_folder):
     text = _call(runs_folder, "show", "a")
     assert "✗ mean IoU 0.500 is below the floor of 0.600." in text
-    assert "ExampleGen" in text
+    assert re.search("ImportSchemaGen +[0-9]+ +– +classes of a +–", text)
     shown = json.loads(_call(runs_folder, "show", "a", "--json"))
-    assert [step["component"] for step in shown["lineage"]] == ["ExampleGen", "Trainer"]
+    assert [step["component"] for step in shown["lineage"]] == ["ExampleGen", "ImportSchemaGen", "Trainer"]
 
 
 def test_compare_lists_what_differs(runs_folder):
     rows = json.loads(_call(runs_folder, "compare", "a", str(runs_folder / "b"), "--json"))
     assert rows["config"] == [{"name": "train.epochs", "first": 4, "second": 10}]
-    assert rows["lineage"] == [{"name": "Trainer code_digest", "first": "code", "second": "other code"}]
+    assert rows["lineage"] == [
+        {"name": "ImportSchemaGen schema_digest", "first": "classes of a", "second": "classes of b"},
+        {"name": "Trainer code_digest", "first": "code", "second": "other code"},
+    ]
     assert "lineage: the same" in _call(runs_folder, "compare", "a", "a")
 
 

@@ -1,5 +1,6 @@
 """The whole pipeline through its command line: finished, repeated, edited, refused."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segpipe.cli.main import app
+from segpipe.pipeline import provenance
 from tests.pipeline.conftest import BROKEN, Project
 
 pytestmark = pytest.mark.slow
@@ -89,6 +91,15 @@ def test_the_command_publishes_what_the_run_published(finished, unbroken, tmp_pa
     pictures = ", ".join(f"{unbroken['pictures'][split]} {split}" for split in ("train", "eval", "test"))
     assert f"Pictures: {pictures}." in card
     assert "\n| slice |" in card
+
+
+def test_the_schema_that_made_the_model_has_its_digest_in_the_lineage_and_the_report(finished):
+    digest = hashlib.sha256((finished.folder / "schema.pbtxt").read_bytes()).hexdigest()[:16]
+    [imported] = [
+        step for step in provenance.of_model(finished.run_dir / "metadata.db") if step.component == "ImportSchemaGen"
+    ]
+    assert imported.digests == {"schema_digest": digest}
+    assert digest in (finished.run_dir / "report" / "index.html").read_text()
 
 
 def test_a_second_run_reuses_everything(finished):

@@ -66,10 +66,10 @@ def show(
         mark = {True: "✓", False: "✗", None: "–"}[rule["passed"]]
         console.print(f"{mark} {rule['sentence']}", markup=False, highlight=False)
     console.print()
-    made = _table("step", "execution", "source", "code", "from")
+    made = _table("step", "execution", "source", "schema", "code", "from")
     for step in steps:
-        source, code = (step.digests.get(name, "–")[:_SHORT_DIGEST] for name in ("source_digest", "code_digest"))
-        made.add_row(step.component, str(step.execution_id), source, code, ", ".join(step.inputs) or "–")
+        digests = (step.digests.get(f"{of}_digest", "–")[:_SHORT_DIGEST] for of in ("source", "schema", "code"))
+        made.add_row(step.component, str(step.execution_id), *digests, ", ".join(step.inputs) or "–")
     console.print(made)
 
 

@@ -12,10 +12,13 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from segpipe.errors import UserError
 from segpipe.pipeline import lineage
 
+SCHEMA_DIGEST = "schema_digest"
+"""Argument of ImportSchemaGen: the first 16 hexadecimal digits of the SHA-256 of the file."""
+
 _INPUTS = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
 _OUTPUTS = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT)  # A Resolver's are internal: it finds models and makes none.
 _DONE = pb.Execution.COMPLETE
-_DIGESTS = ("source_digest", "code_digest")
+_DIGESTS = ("source_digest", "code_digest", SCHEMA_DIGEST)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Step:
       at_s: Unix time of its end.
       inputs: URI of each input artifact by "<input>".
       outputs: likewise.
-      digests: of the source and of the code that ran, where the component notes them.
+      digests: of the source, of the code that ran and of the schema, where the component notes them.
     """
 
     component: str
