@@ -83,6 +83,13 @@ def test_it_opens_from_disk_with_all_sections_and_fits_the_screen(page):
     assert page.locator("svg").count() == 5
 
 
+def test_the_sentences_of_the_rules_have_room(page):
+    table = page.locator("table", has_text="Rules of the gate")
+    width = table.bounding_box()["width"]
+    assert all(sentence.bounding_box()["width"] >= min(300, width) for sentence in table.locator(".sentence").all())
+    assert table.locator("caption").bounding_box()["height"] < 40
+
+
 def test_text_stands_out_from_its_background(page):
     assert page.evaluate(LOW_CONTRAST) == []
 

@@ -158,6 +158,8 @@ def test_other_pictures_and_another_size_are_noted(judge):
     verdict = judge("noisy", champion="larger", before="another")
     notes = [rule.sentence for rule in verdict.rules if rule.name == "note"]
     assert "The test split has changed since the champion was blessed" in notes[0]
+    assert "may have trained the champion" in notes[0]
+    assert "--override-blessing" in notes[0]
     assert "sees 64 pixels a side, this model 32" in notes[1]
     digest = judge.blessing.get_string_custom_property(evaluator.DATA_DIGEST)
     assert len(judge("noisy", champion="noisy", before=digest).rules) == 3

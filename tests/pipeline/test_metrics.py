@@ -10,6 +10,7 @@ from tensorflow_model_analysis import constants
 from segpipe.config import Config, Data
 from segpipe.evaluate import examples, slices, table
 from segpipe.evaluate.calibration import BINS, UNITS
+from segpipe.ingest import example
 from segpipe.pipeline import counting, evaluation, evaluator, metrics
 from tests.pipeline import segmenter
 
@@ -42,7 +43,7 @@ def blind_to_lakes(tmp_path_factory):
 def _evaluate(shards, folder, config, candidate, champion=None):
     models = {constants.CANDIDATE_KEY: candidate} | ({constants.BASELINE_KEY: champion} if champion else {})
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        evaluator.evaluate(pipeline, shards, models, config, examples.first(shards), str(folder))
+        evaluator.evaluate(pipeline, shards, models, config, str(folder))
     return evaluation.read(str(folder)), tfma.load_validation_result(str(folder))
 
 
@@ -91,6 +92,19 @@ def test_tfmas_slices_agree_with_the_rows(split, tmp_path, noisy, blind_to_lakes
         "site=east", "site=north", "site=south", "brightness=below 0.3", "brightness=from 0.55"
     }  # fmt: skip
     assert by_tfma == {name: pytest.approx(scores) for name, scores in by_rows.items()}
+
+
+def test_a_slicing_that_the_first_picture_lacks_is_in_tfmas_results(split, tmp_path, noisy):
+    stored = [example.decode(serialized) for shard in split[0] for serialized in examples.read(shard)]
+    del stored[0]["slice/site"]
+    shard = tmp_path / "data-0"
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for features in stored:
+            writer.write(example.encode(features))
+    _evaluate([str(shard)], tmp_path / "out", _config(), noisy)
+    rows = tfma.load_metrics(str(tmp_path / "out"))
+    sites = [key.bytes_value for row in rows for key in row.slice_key.single_slice_keys if key.column == "site"]
+    assert sorted(sites) == [b"east", b"north", b"south"]
 
 
 def test_a_model_without_a_champion_passes_on_its_floors_alone(split, tmp_path, noisy):

@@ -52,7 +52,25 @@ def evaluate_into(
             f"{data} has the classes {', '.join(classes)}, the model {', '.join(model.classes)}: "
             "class ids would be taken for others. Give data with the model's classes in its order."
         )
-    evaluated = evaluate(model, shards, settings)
+    return write(out, model_dir, data, split, shards, settings, confidence, model, evaluate(model, shards, settings))
+
+
+def write(
+    out: Path,
+    model_dir: str,
+    data: str,
+    split: str,
+    shards: Sequence[str],
+    settings: Evaluate,
+    confidence: float,
+    model: inference.Counter,
+    evaluated: Evaluation,
+) -> dict[str, Any]:
+    """Writes both files of what has been counted; `model` predicts the pictures that the page shows once more.
+
+    Returns:
+      What evaluation.json holds.
+    """
     intervals = bootstrap.intervals(evaluated.pictures.candidate, None, confidence)
     scored = slices.score(evaluated.pictures, settings.min_slice_pictures)
     shown = gallery.choose(model, shards, evaluated.pictures)

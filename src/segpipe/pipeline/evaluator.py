@@ -63,7 +63,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         folder = artifact_utils.get_single_uri(output_dict[standard.EVALUATION_KEY])
         with self._make_beam_pipeline() as pipeline:
-            evaluate(pipeline, shards, models, config, first, folder)
+            evaluate(pipeline, shards, models, config, folder)
 
         pictures = table.read(folder)
         evidence = gather(
@@ -81,17 +81,27 @@ def evaluate(
     shards: list[str],
     models: dict[str, str],
     config: Config,
-    first: bytes,
     output_uri: str,
 ) -> None:
     """Adds to `pipeline` what counts the pictures of the TFRecord files `shards` and writes metrics and rows."""
-    slicings = list(slices.attributes(example.decode(first), config.evaluate))
     told = tfma.utils.update_eval_config_with_defaults(
-        eval_config(config, slicings), has_baseline=len(models) > 1, rubber_stamp=True
+        eval_config(config, _slicings(shards, config)), has_baseline=len(models) > 1, rubber_stamp=True
     )
     pictures = count_pictures(read_examples(pipeline, shards), models, config.evaluate)
     write_metrics(pictures, told, models, output_uri)
     write_rows(pictures, output_uri)
+
+
+def _slicings(shards: list[str], config: Config) -> list[str]:
+    """Every slicing that any picture has; TFMA wants them before it starts."""
+    return list(
+        dict.fromkeys(
+            slicing
+            for shard in shards
+            for serialized in examples.read(shard)
+            for slicing in slices.attributes(example.decode(serialized), config.evaluate)
+        )
+    )
 
 
 def gather(
@@ -257,7 +267,11 @@ def _notes(
         before = blessings[0].get_string_custom_property(DATA_DIGEST)
         if before and before != pictures.data_digest:
             notes.append(
-                "The test split has changed since the champion was blessed; both models were measured on the new one."
+                "The test split has changed since the champion was blessed. Both models were measured on the new one: "
+                "their difference counts, but no score can be held against an earlier report. Where pictures only came "
+                "or went, there is nothing to do. Where [split] or the data's own splits changed, some of these "
+                "pictures may have trained the champion, which flatters it: go back to the old splits, or train the "
+                "champion's config on the new ones and compare; --override-blessing REASON lets this model replace it."
             )
     size = int(inference.describe(champion)["image_size"])
     if size != config.data.image_size:
