@@ -11,7 +11,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras computes mean, variance and their gradients by a dozen operations in float32; `tf.nn.fused_batch_norm` is one
     kernel, in bfloat16 and float16 too. At inference the layer is one multiplication and one addition in the compute
-    type, which TensorFlow folds into a convolution before it.
+    type; the multiplication TensorFlow folds into a plain convolution before it.
     """
 
     def add_weight(self, *arguments: Any, **settings: Any) -> keras.Variable:
