@@ -15,4 +15,6 @@ def test_the_readme_names_todays_estimate():
     said = cost.sentence(settings, on_dataflow=False).removeprefix("Cost, ").rstrip(".")
     assert said in readme
     with_dataflow = cost.sentence(settings, on_dataflow=True)
-    assert re.search(r"at most \$[0-9.]+[0-9]", with_dataflow)[0] in readme
+    wording = r"(\$[0-9.]+) for Dataflow, if ([0-9]+ workers take [0-9]+ minutes a step)"
+    price, workers = re.search(wording, with_dataflow).groups()
+    assert f"Dataflow adds {price} if its {workers}" in readme

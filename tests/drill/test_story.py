@@ -36,6 +36,7 @@ decoder_filters = [32, 32, 16, 16]
 epochs = 6
 batch_size = 8
 augment = false
+precision = "float32"
 
 [gate]
 min_mean_iou = 0.1

@@ -3,10 +3,12 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -28,6 +30,9 @@ _NOT_FORWARDED = {
     "transfer-encoding",
     "expect",
 }
+_A_BUCKET = re.compile(r"/storage/v1/b/[^/?]+(\?.*)?")
+PROJECT_NUMBER = "1"
+"""Of every bucket's project. Clients look whose a bucket is, and the emulator does not say."""
 
 
 class LoopbackStorage:
@@ -110,7 +115,8 @@ class LoopbackStorage:
         if request.path.startswith(gcs_batch.PATH):
             return gcs_batch.answer(request, self._forward)
         kept = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
-        return self._ask(request.method, request.path, request.body, kept)
+        answer = self._ask(request.method, request.path, request.body, kept)
+        return _owned(answer) if request.method == "GET" and _A_BUCKET.fullmatch(request.path) else answer
 
     def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
@@ -125,3 +131,10 @@ class LoopbackStorage:
             if "Location" in kept:  # An upload session; the emulator behind the front does not know of TLS.
                 kept["Location"] = kept["Location"].replace("http://", "https://", 1)
             return Answer(response.status, response.read(), kept)
+
+
+def _owned(bucket: Answer) -> Answer:
+    if bucket.status != HTTPStatus.OK:
+        return bucket
+    body = json.dumps({**json.loads(bucket.body), "projectNumber": PROJECT_NUMBER}).encode()
+    return Answer(bucket.status, body, bucket.headers)

@@ -3,8 +3,10 @@
 No client is patched and no address is set: the variables that the libraries read anyway send them here.
 """
 
+import functools
 import json
 import os
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -14,13 +16,20 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .dataflow import LoopbackDataflow
 from .gcs import LoopbackStorage
-from .google_ca import issue
+from .google_ca import Certificates, issue
 from .google_grpc import LoopbackGrpc
 from .google_proxy import LoopbackProxy
 from .google_rest import Answer, LoopbackRest, Request
 from .vertex import LoopbackVertex
 
 PROJECT = "my-project"
+
+
+@functools.cache
+def _certificates() -> tuple[Certificates, tempfile.TemporaryDirectory[str]]:
+    """One authority for the process, however many servers it starts: gRPC reads whom to trust once."""
+    folder = tempfile.TemporaryDirectory(prefix="segpipe-ca-")
+    return issue(Path(folder.name)), folder
 
 
 class LoopbackGoogle:
@@ -34,7 +43,7 @@ class LoopbackGoogle:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._certificates = issue(folder)
+        self._certificates, _ = _certificates()
         self.storage, self.vertex, self.dataflow = (
             LoopbackStorage(self._certificates), LoopbackVertex(), LoopbackDataflow(),
         )  # fmt: skip

@@ -16,6 +16,7 @@ from google.cloud import resourcemanager_v3
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, json_format, struct_pb2, timestamp_pb2
 
+from .gcs import PROJECT_NUMBER
 from .google_grpc import Fault, Methods, RefusedError
 from .vertex_serving import masks
 
@@ -210,7 +211,9 @@ class LoopbackVertex:
         return _done(v1.UndeployModelResponse())
 
     def get_project(self, request: resourcemanager_v3.GetProjectRequest) -> resourcemanager_v3.Project:
-        return resourcemanager_v3.Project(name="projects/1", project_id=request.name.removeprefix("projects/"))
+        return resourcemanager_v3.Project(
+            name=f"projects/{PROJECT_NUMBER}", project_id=request.name.removeprefix("projects/")
+        )
 
     def predict(self, request: v1.PredictRequest) -> Any:
         endpoint = self._get(self.store.endpoints, request.endpoint)
