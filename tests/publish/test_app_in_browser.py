@@ -1,6 +1,7 @@
 """Both demo apps in Debian's Chromium (`apt-get install chromium`), on the loopback interface."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from segpipe.preprocess.palette import palette
 from segpipe.publish.assemble import assemble
+from segpipe.publish.hub import HuggingFace
 from segpipe.publish.space.plan import SpacePlan
 from tests import shapes
+from tests.servers.hub import LoopbackHub
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -53,15 +57,25 @@ def app(
     """SDK and URL of a running `segpipe app` with one example."""
     examples = tmp_path_factory.mktemp("examples")
     (examples / "example.jpg").write_bytes(picture(seed=9, width=90, height=70))
+    port = free_port()
+    options = ["--sdk", request.param, "--port", str(port), "--examples", examples]
+    with running([sys.executable, "-m", "segpipe.cli.main", "app", saved_model, *options], port) as url:
+        yield request.param, url
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--sdk", request.param, "--port", str(port), "--examples", examples]
-    command = [sys.executable, "-m", "segpipe.cli.main", "app", saved_model, *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(command: list, port: int, **where: object) -> Iterator[str]:
+    """The URL of an app, while it runs."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **where)
     try:
         wait_for(port, process)
-        yield request.param, f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()  # Not SIGINT: a shell ignores that one for what it starts in the background.
         process.wait(20)
@@ -94,6 +108,14 @@ def downloaded_mask(page: Page, sdk: str) -> np.ndarray:
     return np.asarray(Image.open(download.value.path()))
 
 
+def predicted_mask(saved_model: Path, content: bytes, folder: Path) -> np.ndarray:
+    """The mask that `segpipe predict` writes: uint8 [H, W]."""
+    (folder / "shapes.jpg").write_bytes(content)
+    segpipe = [sys.executable, "-m", "segpipe.cli.main", "predict", saved_model, folder / "shapes.jpg"]
+    subprocess.run([*segpipe, "-o", folder], check=True)
+    return np.asarray(Image.open(folder / "shapes.mask.png"))
+
+
 def test_the_downloaded_mask_is_what_segpipe_predict_writes(
     app: tuple[str, str], page: Page, saved_model: Path, tmp_path: Path
 ):
@@ -103,10 +125,7 @@ def test_the_downloaded_mask_is_what_segpipe_predict_writes(
     content = picture(width=220, height=150)
     upload(page, "shapes.jpg", content)
     page.get_by_text("220 × 150 pixels").wait_for()
-    (tmp_path / "shapes.jpg").write_bytes(content)
-    segpipe = [sys.executable, "-m", "segpipe.cli.main", "predict", saved_model, tmp_path / "shapes.jpg"]
-    subprocess.run([*segpipe, "-o", tmp_path], check=True)
-    expected = np.asarray(Image.open(tmp_path / "shapes.mask.png"))
+    expected = predicted_mask(saved_model, content, tmp_path)
     np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
     for class_id, name in enumerate(shapes.CLASSES):
         assert page.get_by_text(name, exact=True).count() == 1
@@ -210,18 +229,46 @@ def test_the_first_answer_comes_in_ten_seconds_and_later_ones_at_once(app: tuple
     assert min(seconds[1:]) < LATER_S, seconds
 
 
-def test_the_space_as_pushed_fetches_its_pinned_version(loopback, client, saved_model: Path, tmp_path: Path):
-    plan = assemble(saved_model, 1764000000, "me/shapes", {}, space=SpacePlan("me/shapes"))
-    published = client.publish(plan)
-    space = loopback.repo("me/shapes", "space").find("main")
-    for path, blob in space.tree.items():
-        (tmp_path / path).write_bytes(loopback.store.content(blob))
+@pytest.mark.parametrize("sdk", ["gradio", "streamlit"])
+def test_the_space_as_pushed_shows_the_mask_of_its_pinned_version(
+    sdk: str, loopback: LoopbackHub, client: HuggingFace, page: Page, saved_model: Path, tmp_path: Path
+):
+    space = SpacePlan("me/shapes", sdk=sdk)
+    published = client.publish(assemble(saved_model, 1764000000, "me/shapes", {}, space=space))
     client.publish(assemble(saved_model, 1764000001, "me/shapes", {"license": "mit"}))  # main has moved on
-    environment = {**os.environ, "HF_ENDPOINT": loopback.endpoint, "HF_HOME": str(tmp_path / "home")}
-    script = "import app; print(app.PREDICTOR.classes, app.CARD_URL)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == f"['ground', 'disk', 'square'] {published.repo_url}"
-    [snapshot] = (tmp_path / "home" / "hub" / "models--me--shapes" / "snapshots").iterdir()
+    folder, home, port = tmp_path / "space", tmp_path / "home", free_port()
+    folder.mkdir()
+    for path, blob in loopback.repo("me/shapes", "space").find("main").tree.items():
+        (folder / path).write_bytes(loopback.store.content(blob))
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "HF_TOKEN"},
+        "HF_ENDPOINT": loopback.endpoint,
+        "HF_HOME": str(home),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "STREAMLIT_SERVER_HEADLESS": "true",  # A container has no display.
+        "PORT": str(port),
+    }
+    content = picture(width=220, height=150)
+    expected = predicted_mask(saved_model, content, tmp_path)
+    with running(start_command(folder, port), port, cwd=folder, env=environment) as url:
+        page.goto(url)
+        card = page.get_by_role("link", name="Model card")
+        card.wait_for()
+        assert card.get_attribute("href") == published.repo_url
+        upload(page, "shapes.jpg", content)
+        page.get_by_text("220 × 150 pixels").wait_for()
+        original = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        blended = 0.4 * original + 0.6 * palette(len(shapes.CLASSES))[expected]
+        wait_until(lambda: np.abs(overlay(page, sdk) - blended).mean() < NEAR)
+        np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
+    [snapshot] = (home / "hub" / "models--me--shapes" / "snapshots").iterdir()
     assert snapshot.name == published.commit_id
+
+
+def start_command(space: Path, port: int) -> list[str]:
+    """How the Hub starts a Space, but on 127.0.0.1:`port`: by its Dockerfile's CMD, or without one by its app.py."""
+    if not (space / "Dockerfile").exists():
+        return [sys.executable, "app.py"]
+    [command] = re.findall(r"^CMD (\[.*?\])", (space / "Dockerfile").read_text(), re.DOTALL | re.MULTILINE)
+    here = [f"--server.port={port}", "--server.address=127.0.0.1"]  # The last of two options counts.
+    return [sys.executable, "-m", *json.loads(command.replace("\\\n", "")), *here]
