@@ -54,6 +54,41 @@ def test_frozen_statistics_are_used_and_kept_in_training(layers, inputs):
         np.testing.assert_array_equal(ours, kept)
 
 
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        keras.layers.Conv2D(6, 3, 2, padding="same", use_bias=False),
+        keras.layers.DepthwiseConv2D(3, 2, padding="same", use_bias=False),
+        keras.layers.DepthwiseConv2D(3, use_bias=False),
+    ],
+)
+def test_a_convolution_is_scaled_by_its_filters(convolution, inputs):
+    rng = np.random.default_rng(0)
+    channels = convolution(inputs).shape[-1]
+    fused = FusedBatchNormalization()
+    fused.build((None, 5, 5, channels))
+    fused.set_weights([rng.uniform(0.5, 2, channels) for _ in range(4)])
+    fused.trainable = False
+
+    @tf.function
+    def learn(images):
+        with tf.GradientTape() as tape:
+            outputs = fused(convolution(images), training=True)
+            loss = tf.reduce_sum(outputs**2)
+        return outputs, tape.gradient(loss, convolution.kernel.value)
+
+    with tf.GradientTape() as tape:
+        expected = fused(convolution(inputs), training=True)  # Eagerly, the convolution's outputs are scaled.
+        loss = tf.reduce_sum(expected**2)
+    outputs, gradient = learn(inputs)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gradient, tape.gradient(loss, convolution.kernel.value), rtol=1e-3, atol=1e-2)
+
+    graph = learn.get_concrete_function(inputs).graph
+    run = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [graph.outputs[0].op.name])
+    assert sum(node.op in ("Conv2D", "DepthwiseConv2dNative") for node in run.node) == 1
+
+
 def test_a_copied_model_answers_alike():
     keras.utils.set_random_seed(0)
     network = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 Shape = tuple[int | None, ...]
 
+FEW_FILTERS = 4
+"""Up to here oneDNN's transposed convolution is slower than a plain one of 16/9 the work, by half with 3 filters."""
+
 
 class JoiningConv2DTranspose(keras.layers.Conv2DTranspose):
     """Keras' Conv2DTranspose, 3×3, of stride 2 and padding "same", over its inputs joined; with gradients of its own.
@@ -59,8 +62,11 @@ def _transposed(
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
     """The transposed convolution of the joined inputs by a kernel [3, 3, filters, sum of their channels]."""
     joined = tf.concat(inputs, -1)
-    count, height, width, _ = tf.unstack(tf.shape(joined))
-    outputs = tf.nn.conv2d_transpose(joined, kernel, [count, 2 * height, 2 * width, kernel.shape[2]], 2, "SAME")
+    if kernel.shape[2] <= FEW_FILTERS:
+        outputs = _by_phases(joined, kernel)
+    else:
+        count, height, width, _ = tf.unstack(tf.shape(joined))
+        outputs = tf.nn.conv2d_transpose(joined, kernel, [count, 2 * height, 2 * width, kernel.shape[2]], 2, "SAME")
 
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # One convolution for each input: TensorFlow runs none whose result nobody asks for.
@@ -69,6 +75,19 @@ def _transposed(
         return (_kernel_gradient(joined, upstream, kernel.shape), *of_inputs)
 
     return outputs, gradients
+
+
+def _by_phases(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The transposed convolution as a plain one of 2×2 that makes the four pixels of each place as channels.
+
+    Shi et al. 2016, https://arxiv.org/abs/1609.07009.
+    """
+    filters, channels = kernel.shape[2:]
+    # Row 2i + p of the output is row i by the kernel's row p, and row i - 1 by its row 2 + p: there is no row 3.
+    taps = tf.reshape(tf.pad(kernel, [[0, 1], [0, 1], [0, 0], [0, 0]]), [2, 2, 2, 2, filters, channels])
+    phases = tf.transpose(tf.reverse(taps, [0, 2]), [0, 2, 5, 1, 3, 4])
+    plain = tf.reshape(phases, [2, 2, channels, 4 * filters])
+    return tf.nn.depth_to_space(tf.nn.conv2d(images, plain, 1, [[0, 0], [1, 0], [1, 0], [0, 0]]), 2)
 
 
 def _kernel_gradient(inputs: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
