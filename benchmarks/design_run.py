@@ -34,9 +34,20 @@ def prepare_segpipe(pairs: Path, work_dir: Path) -> Measured:
     """`segpipe prepare`: files to Examples of encoded pictures."""
     from segpipe.ingest.prepare import prepare
 
+    config = _config(pairs, work_dir)
     started = time.monotonic()
-    prepare(_config(pairs, work_dir), work_dir / "prepared")
-    return {"seconds": time.monotonic() - started, "bytes": _bytes(work_dir / "prepared")}
+    prepare(config, work_dir / "prepared")
+    seconds = time.monotonic() - started
+    _write_weights(config)
+    return {"seconds": seconds, "bytes": _bytes(work_dir / "prepared")}
+
+
+def _write_weights(config: config_module.Config) -> None:
+    """Random ones of an encoder: to segpipe they are learned, and so frozen, as the published design's are."""
+    import keras
+
+    shape = (config.data.image_size, config.data.image_size, 3)
+    keras.applications.MobileNetV2(shape, include_top=False, weights=None).save_weights(config.model.weights)
 
 
 def prepare_published(pairs: Path, work_dir: Path) -> Measured:
@@ -120,8 +131,9 @@ def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
 
     with precision.building_in(precision.resolve(config.train.precision)):
         network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
-    variables = network.model.trainable_variables
-    adam = optimizer.build(config.train, variables, network.pretrained, steps=1)
+    frozen = {variable.path for variable in network.pretrained}
+    variables = [variable for variable in network.model.trainable_variables if variable.path not in frozen]
+    adam = optimizer.build(config.train, variables, (), steps=1)
     step = steps.train_step(network.model, variables, adam, config.train, None, config.seed)
     order = np.arange(config.train.batch_size) % len(train)
     batch = train.images[order], train.masks[order]
@@ -176,7 +188,12 @@ def _published() -> Any:
 
 
 def _config(pairs: Path, work_dir: Path) -> config_module.Config:
-    return config_module.load(CONFIG, [f"source.path={pairs}", f"output_dir={work_dir / 'run'}"])
+    changes = {
+        "source.path": pairs,
+        "output_dir": work_dir / "run",
+        "model.weights": work_dir / "encoder.weights.h5",
+    }
+    return config_module.load(CONFIG, [f"{key}={value}" for key, value in changes.items()])
 
 
 def _ran(whole: meter.Clock, fits: list[meter.Clock], notes: _Notes, run_dir: Path, judged_split: str) -> Measured:

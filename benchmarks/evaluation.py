@@ -9,6 +9,7 @@ slices, choice of the pictures that it shows, charts; its target is 5 s.
 """
 
 import argparse
+import itertools
 import json
 import resource
 import shutil
@@ -49,7 +50,7 @@ def main() -> None:
     if not arguments.keep:
         shutil.rmtree(work, ignore_errors=True)
     few = write_pairs(OUT, MODEL_PICTURES, SIDE)
-    for step, design in (("prepare", "published"), ("run", "published"), ("run", "segpipe")):
+    for step, design in itertools.product(("prepare", "run"), ("published", "segpipe")):
         done = "prepared" if step == "prepare" else "run/serving"
         if not (work / design / done).exists():
             _in_own_process("benchmarks.design_run", [step, design, str(few), str(work / design)], work)

@@ -2,8 +2,8 @@
 
 Its choices are kept: pixels as flat float features, ImportExampleGen to gzip TFRecord, statistics over every pixel,
 Transform with its own statistics and materialized output, tf.data over that, `model.save` with three signatures, and
-TFMA's SparseCategoricalAccuracy. Changed: the encoder starts at random, so that nothing is downloaded, and is trained
-like the rest, since random weights are of no use frozen; the floor is 0, so that the model is pushed after one epoch.
+TFMA's SparseCategoricalAccuracy, and the frozen encoder. Changed: the encoder's weights are random, so that nothing is
+downloaded; the floor is 0, so that the model is pushed after one epoch.
 
 https://blog.tensorflow.org/2023/01/end-to-end-pipeline-for-segmentation-tfx-google-cloud-hugging-face.html
 """
@@ -230,7 +230,7 @@ def unet(encoder_weights: Sequence[np.ndarray] | None = None) -> Any:
     """U-Net on MobileNetV2, from TensorFlow's segmentation tutorial, compiled.
 
     Args:
-      encoder_weights: of the encoder, which is then frozen, as published.
+      encoder_weights: of the encoder, which is frozen, as published; random ones when left out.
     """
     encoder = tf_keras.applications.MobileNetV2(input_shape=[SIDE, SIDE, 3], include_top=False, weights=None)
     if encoder_weights is not None:
@@ -238,7 +238,7 @@ def unet(encoder_weights: Sequence[np.ndarray] | None = None) -> Any:
     levels = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
     outputs = [encoder.get_layer(name).output for name in (*levels, "block_16_project")]
     down = tf_keras.Model(encoder.input, outputs)
-    down.trainable = encoder_weights is None
+    down.trainable = False
 
     inputs = layers.Input([SIDE, SIDE, 3], name="image_xf")
     *skips, x = down(inputs)

@@ -61,25 +61,26 @@ def choose(
 
 
 def _samples(model: Counter, shards: Iterable[str], scores: dict[str, float]) -> dict[str, Sample]:
-    found = {}
-    for shard in shards:
-        for serialized in examples.read(shard):
-            features = example.decode(serialized)
-            picture_id = features[schema.ID][0].decode("utf-8", "replace")
-            if picture_id in scores:
-                image, mask = features[schema.IMAGE][0], features[schema.MASK][0]
-                found[picture_id] = _sample(model, picture_id, image, mask, scores[picture_id])
-            if len(found) == len(scores):
-                return found
-    return found
-
-
-def _sample(model: Counter, picture_id: str, image: bytes, mask: bytes, mean_iou: float) -> Sample:
+    found: dict[str, tuple[bytes, bytes]] = {}
+    for serialized in chain.from_iterable(map(examples.read, shards)):
+        features = example.decode(serialized)
+        picture_id = features[schema.ID][0].decode("utf-8", "replace")
+        if picture_id in scores:
+            found[picture_id] = features[schema.IMAGE][0], features[schema.MASK][0]
+        if len(found) == len(scores):
+            break
+    if not found:
+        return {}
+    encoded = tf.constant([image for image, _ in found.values()])
+    masks = model.signatures["serving_default"](image_bytes=encoded)["mask"].numpy()
     size = model.image_size
-    return Sample(
-        id=picture_id,
-        image=pictures.resize_image(pictures.decode_image(image), size).numpy(),
-        truth=pictures.resize_mask(pictures.decode_mask(mask), size).numpy(),
-        prediction=model.signatures["serving_default"](image_bytes=tf.constant([image]))["mask"].numpy()[0],
-        mean_iou=mean_iou,
-    )
+    return {
+        picture_id: Sample(
+            id=picture_id,
+            image=pictures.resize_image(pictures.decode_image(image), size).numpy(),
+            truth=pictures.resize_mask(pictures.decode_mask(truth), size).numpy(),
+            prediction=predicted,
+            mean_iou=scores[picture_id],
+        )
+        for (picture_id, (image, truth)), predicted in zip(found.items(), masks, strict=True)
+    }

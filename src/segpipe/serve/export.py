@@ -84,6 +84,7 @@ def _signatures(
     outputs = {_LOGITS: model.output} | ({_FEATURES: encoder.output} if encoder else {})
     whole = keras.Model(model.input, outputs)
     weights = [[v.numpy() for v in group] for group in (whole.trainable_variables, whole.non_trainable_variables)]
+    transform = tf.function(transform, autograph=False)
 
     # Traced once and called by every signature; TensorFlow leaves out what one of them does not use. The weights are
     # constants: saving and loading hundreds of variables costs seconds, and TensorFlow makes one factor and one offset
@@ -131,4 +132,5 @@ def _signatures(
 
 def _concrete(function: Callable[[tf.Tensor], Mapping[str, tf.Tensor]]) -> Any:
     (name,) = inspect.signature(function).parameters
-    return tf.function(function).get_concrete_function(tf.TensorSpec([None], tf.string, name=name))
+    signature = tf.TensorSpec([None], tf.string, name=name)
+    return tf.function(function, autograph=False).get_concrete_function(signature)
