@@ -2,8 +2,8 @@
 
 python -m benchmarks.sources [--pictures N …] [--side PIXELS] [--kinds KIND …] [--threads]
 
-The limit reads every byte, decodes it once with Pillow and writes it, in one process per core. Each measurement has a
-process of its own, and its clock starts after the imports.
+The limit reads every byte, decodes it once with Pillow and writes what an Example holds, in one process per core. Each
+measurement has a process of its own, and its clock starts after the imports.
 """
 
 import argparse
@@ -33,9 +33,16 @@ from segpipe import config as config_module
 OUT = Path(__file__).parent / "out"
 STEPS = ("prepare", "example_gen", "example_gen_in_threads")
 _HEADINGS = dict(zip(STEPS, ("prepare", "ExampleGen", "in threads"), strict=True))
-FILES, PACKED, FLOATS = "files", "packed", "floats"
-LIMIT_OF = {"parquet": PACKED, "huggingface": PACKED, "tfrecord": PACKED, "tfds": PACKED, "published": FLOATS}
-"""What the limit reads beside each kind: a file per image and mask, or few files with many pictures."""
+FILES, DRAWN, PACKED, FLOATS = "files", "drawn", "packed", "floats"
+LIMIT_OF = {
+    **dict.fromkeys(("colours", "coco", "voc"), DRAWN),
+    **dict.fromkeys(("parquet", "huggingface", "tfrecord", "tfds"), PACKED),
+    "published": FLOATS,
+}
+"""What the limit reads beside each kind: a file per image and mask, or few files with many pictures.
+
+Where a mask is not the grey PNG that an Example holds, the limit has to write one, too.
+"""
 
 
 def main() -> None:
@@ -140,29 +147,31 @@ def _limit(what: str, pairs: Path, work: Path) -> Callable[[], object]:
     cores = os.cpu_count() or 1
     out = work / f"limit-{what}"
     shutil.rmtree(out, ignore_errors=True)
-    packed = [] if what == FILES else layouts.packed(pairs, out / "in", floats=what == FLOATS)
+    packed = [] if what in (FILES, DRAWN) else layouts.packed(pairs, out / "in", floats=what == FLOATS)
     out.mkdir(exist_ok=True)
 
     def go() -> None:
         with multiprocessing.get_context("spawn").Pool(cores) as pool:
-            if what == FILES:
+            if what in (FILES, DRAWN):
                 names = sorted(os.listdir(pairs / "images"))  # noqa: PTH208 (The limit wants no detours.)
-                pool.starmap(_copy_files, [(pairs, names[core::cores], out / str(core)) for core in range(cores)])
+                shares = [(pairs, names[core::cores], out / str(core), what == DRAWN) for core in range(cores)]
+                pool.starmap(_copy_files, shares)
             else:
                 pool.starmap(_copy_packed, [(path, out / path.stem, what == FLOATS) for path in packed])
 
     return go
 
 
-def _copy_files(pairs: Path, names: Sequence[str], out: Path) -> None:
+def _copy_files(pairs: Path, names: Sequence[str], out: Path, draw: bool) -> None:
     images, masks = f"{pairs}/images/", f"{pairs}/masks/"
     with out.open("wb") as written:
         for name in names:
             for path in (images + name, masks + name.removesuffix(".jpg") + ".png"):
                 with open(path, "rb") as stream:  # noqa: PTH123 (The limit wants no detours.)
                     data = stream.read()
-                Image.open(io.BytesIO(data)).load()
-                written.write(data)
+                picture = Image.open(io.BytesIO(data))
+                picture.load()
+                written.write(_png(picture) if draw and path.endswith(".png") else data)
 
 
 def _copy_packed(path: Path, out: Path, floats: bool) -> None:
@@ -170,19 +179,22 @@ def _copy_packed(path: Path, out: Path, floats: bool) -> None:
         while length := stream.read(8):
             data = stream.read(int.from_bytes(length, "little"))
             if floats:
-                data = _png(np.frombuffer(data, np.float32))
+                data = _png(_square(np.frombuffer(data, np.float32)))
             else:
                 Image.open(io.BytesIO(data)).load()
             written.write(data)
 
 
-def _png(values: np.ndarray) -> bytes:
-    """Flat floats of a square picture as the PNG that has to be written in their place."""
+def _square(values: np.ndarray) -> Image.Image:
+    """Flat floats as the square picture that they are of."""
     channels = 1 if int(values.size**0.5) ** 2 == values.size else 3
     side = int((values.size // channels) ** 0.5)
-    pixels = values.astype(np.uint8).reshape((side, side) if channels == 1 else (side, side, channels))
+    return Image.fromarray(values.astype(np.uint8).reshape((side, side) if channels == 1 else (side, side, channels)))
+
+
+def _png(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_level=6)
+    picture.save(stream, "PNG", compress_level=6)
     return stream.getvalue()
 
 
