@@ -32,4 +32,4 @@ def check_unchanged(config: Config, digest: str) -> None:
         raise DataError("the source changed while it was read; run it again when nothing writes there.")
 
 
-_DATA_KEYS = ("mask_values", "ignore_values")
+_DATA_KEYS = ("mask_values", "mask_colors", "ignore_values", "ignore_colors")
