@@ -4,8 +4,9 @@ python -m benchmarks.evaluation [--pictures 500 2000] [--keep]
 
 Each design first runs whole on a few pictures, to have its model; then each judges all pictures, in a process of its
 own. segpipe judges with Beam in this process (what a run does), with two threads, with two processes, and without Beam
-(`segpipe evaluate`, its page included). `report` is that page alone, all pictures having been counted: intervals,
-slices, choice of the pictures that it shows, charts; its target is 5 s.
+(`segpipe evaluate`, its page included). `network` is the forward pass by itself, the least that any of them takes.
+`report` is that page alone, all pictures having been counted: intervals, slices, choice of the pictures that it shows,
+charts; its target is 5 s.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from benchmarks.pictures import write_pairs
 OUT = Path(__file__).parent / "out"
 SIDE = 128
 MODEL_PICTURES = 128
-REPORT = "report"
+NETWORK, REPORT = "network", "report"
+BATCH = 32
 RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 BEAM = {
     "in_process": [RUNNER],
@@ -63,7 +65,7 @@ def main() -> None:
             folder = work / f"{pictures}" / design
             _in_own_process("benchmarks.design_run", ["prepare", design, str(pairs), str(folder)], work)
         for name in JUDGES:
-            if name in ("threads", "processes") and pictures != max(arguments.pictures):
+            if name in ("threads", "processes", NETWORK) and pictures != max(arguments.pictures):
                 continue
             rows.append(_in_own_process("benchmarks.evaluation", ["--judge", name, str(work), str(pictures)], work))
             console.print(rows[-1])
@@ -162,12 +164,33 @@ def _report(work: Path, data: Path) -> Callable[[], Any]:
     return lambda: standalone.write(out, path, str(data), "test", shards, settings, 0.95, model, counted)
 
 
+def _network(work: Path, data: Path) -> Callable[[], None]:
+    """The forward pass alone, on pixels in memory: no judge of this network is faster."""
+    import tensorflow as tf
+
+    from segpipe import model
+    from segpipe.config import load
+
+    config = load(design_run.CONFIG, ["model.weights=none"])
+    network = model.build(config.model, config.num_classes, SIDE).model
+    forward = tf.function(lambda batch: network(batch, training=False))
+    pixels = tf.zeros([BATCH, SIDE, SIDE, 3])
+    forward(pixels)
+
+    def act() -> None:
+        for _ in range(int(data.name) // BATCH):
+            forward(pixels)
+
+    return act
+
+
 JUDGES: dict[str, Callable[[Path, Path], Callable[[], Any]]] = {
     "published": _published,
     "in_process": _with_beam("in_process"),
     "threads": _with_beam("threads"),
     "processes": _with_beam("processes"),
     "without_beam": _without_beam,
+    NETWORK: _network,
     REPORT: _report,
 }
 

@@ -6,11 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from PIL import Image
 from typer.testing import CliRunner
 
+from segpipe import config, model
 from segpipe.cli.main import app
 from segpipe.pipeline import provenance
+from segpipe.serve.predictor import enlarge
 from tests.pipeline.conftest import BROKEN, Project
 
 pytestmark = pytest.mark.slow
@@ -100,6 +106,34 @@ def test_the_schema_that_made_the_model_has_its_digest_in_the_lineage_and_the_re
     ]
     assert imported.digests == {"schema_digest": digest}
     assert digest in (finished.run_dir / "report" / "index.html").read_text()
+
+
+def test_one_jpeg_gets_one_mask_by_the_transform_graph_the_signature_and_the_command(finished, tmp_path: Path):
+    data, root = finished.folder / "data", finished.run_dir / "pipeline"
+    [graph], [weights] = root.glob("Transform/transform_graph/*"), root.glob("Trainer/model_run/*/model.weights.h5")
+    transform = tft.TFTransformOutput(str(graph)).transform_features_layer()
+    files = {"image": data / "images" / "000.jpg", "mask": data / "masks" / "000.png"}
+    encoded = {name: tf.constant([file.read_bytes()]) for name, file in files.items()}
+    settings = config.load(finished.folder / "pipeline.toml")
+    network = model.build(settings.model, settings.num_classes, settings.data.image_size).model
+    network.load_weights(weights)
+    by_graph = network(transform(encoded)["image"], training=False).numpy().argmax(-1)[0]
+
+    [version] = (finished.run_dir / "serving").iterdir()
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    by_signature = signature(image_bytes=encoded["image"])["mask"].numpy()[0]
+    told = CliRunner().invoke(app, ["predict", str(finished.run_dir), str(files["image"]), "-o", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    by_command = np.asarray(Image.open(tmp_path / "000.mask.png"))
+    np.testing.assert_array_equal(by_signature, by_graph)
+    np.testing.assert_array_equal(by_command, enlarge(by_graph.astype(np.uint8), *by_command.shape))
+
+
+def test_weights_that_are_not_there_are_refused_before_a_picture_is_read(project):
+    refused = project.run("--set", "model.weights=gone.h5")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith("segpipe: model.weights: no such file: ")
+    assert not project.run_dir.exists()
 
 
 def test_a_second_run_reuses_everything(finished):

@@ -3,6 +3,7 @@
 Exit status: 0 done (and blessed), 1 a failure, 2 the user's input is wrong, 3 done and not blessed.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -76,6 +77,8 @@ def _options(
     # TensorFlow reads these when it is imported, which no verb has done yet. A person's own setting wins.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # Its import would look for garbage a thousand times, and find none.
+    gc.set_threshold(10_000)
     # Vertex AI's client logs to stdout, where programs read, unless its logger has a handler when it is imported.
     warnings = logging.StreamHandler()
     warnings.setLevel(logging.WARNING)

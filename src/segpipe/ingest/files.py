@@ -232,7 +232,7 @@ def _version(stat: os.stat_result) -> str:
 
 def _local_version(path: str) -> Entry:
     try:
-        return _local_entry(Path(path))
+        return Entry(path, _version(os.stat(path)))  # noqa: PTH116 (A Path for each file of a large table takes longer.)
     except OSError:
         return Entry(path, "")
 

@@ -7,8 +7,6 @@ memory. That runner has one worker, whose threads share Python's lock: it hands 
 
 import json
 import os
-import pickle
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -30,7 +28,7 @@ from segpipe.config import Config, Data, from_json, to_json
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import check_unchanged, source_digest
 from segpipe.ingest.pool import write_parts
-from segpipe.ingest.record import Part
+from segpipe.ingest.record import Packed, Part
 from segpipe.ingest.shards import Account, Layout, write_part
 from segpipe.ingest.splits import check_counts
 from segpipe.pipeline.digest import code_digest
@@ -144,10 +142,11 @@ def write_examples(
       processes: that each worker spreads its parts over.
     """
     layout = Layout(folders, "data_tfrecord-{index:05d}-of-{number:05d}.gz", len(parts), compress=True)
-    packed = [(index, zlib.compress(pickle.dumps(part), level=1)) for index, part in enumerate(parts)]
+    # Beam squeezes what a graph holds by bzip2, twice, and Dataflow takes no graph above 10 MB.
+    packed = [Packed.of(part) for part in parts]
     return (
         pipeline
-        | "Parts" >> beam.Create(packed, reshuffle=True)
+        | "Parts" >> beam.Create(list(enumerate(packed)), reshuffle=True)
         | "WriteParts" >> beam.ParDo(_WriteParts(config, layout, processes))
         | "Gather" >> beam.CombineGlobally(_merged)
         | "Account" >> beam.Map(_write_account, account_folder)
@@ -155,23 +154,19 @@ def write_examples(
 
 
 class _WriteParts(beam.DoFn):
-    """Writes parts as they come, or, with more than one process, all of a bundle together at its end.
-
-    They come packed: Beam squeezes what a graph holds by bzip2, twice, and Dataflow takes no graph above 10 MB.
-    """
+    """Writes parts as they come, or, with more than one process, all of a bundle together at its end."""
 
     def __init__(self, config: Config, layout: Layout, processes: int) -> None:
         self._config, self._layout, self._processes = config, layout, processes
-        self._bundle: list[tuple[int, Part]] = []
+        self._bundle: list[tuple[int, Any]] = []
 
     def start_bundle(self) -> None:
         self._bundle = []
 
-    def process(self, element: tuple[int, bytes]) -> Iterable[Account]:
-        index, packed = element
-        part = pickle.loads(zlib.decompress(packed))  # noqa: S301 (It was packed by this pipeline.)
+    def process(self, element: tuple[int, Any]) -> Iterable[Account]:
+        index, part = element  # Any, since Beam reads the annotation and cannot ask what is a Part.
         if self._processes > 1:
-            self._bundle.append((index, part))
+            self._bundle.append(element)
         else:
             yield write_part(part, self._config, self._layout, index, threads=os.cpu_count() or 1)
 
