@@ -25,7 +25,7 @@ from benchmarks.pictures import write_pairs
 from segpipe.errors import SegpipeError
 
 OUT = Path(__file__).parent / "out"
-STEPS = ("prepare", "run", "rates")
+STEPS = {"segpipe": ("weights", "prepare", "run", "rates"), "published": ("prepare", "run", "rates")}
 DESIGNS = ("segpipe", "published")
 _VERSIONS_OF = ("segpipe", "tfx", "tensorflow", "keras", "tf_keras", "apache-beam")
 
@@ -83,7 +83,7 @@ def measure(design: str, pictures: int, side: int, out: Path, console: Console) 
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
     measured: dict[str, Any] = {"name": design, "pictures": pictures}
-    for step in STEPS:
+    for step in STEPS[design]:
         result = work_dir / f"{step}.json"
         command = [sys.executable, "-m", "benchmarks.design_run", step, design, *map(str, (pairs, work_dir, result))]
         cost = meter.watch(command, work_dir / f"{step}.log")

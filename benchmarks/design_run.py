@@ -1,6 +1,6 @@
 """One step of one design, in a process of its own: pairs of files in, what the step took as JSON out.
 
-python -m benchmarks.design_run {prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json
+python -m benchmarks.design_run {weights|prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json
 """
 
 import gzip
@@ -30,24 +30,23 @@ def main(step: str, design: str, pairs: str, work_dir: str, result: str) -> None
     Path(result).write_text(json.dumps(measured, indent=1))
 
 
+def write_weights(pairs: Path, work_dir: Path) -> Measured:
+    """Random weights of an encoder: to segpipe they are learned, and so frozen, as the published design's are."""
+    import keras
+
+    config = _config(pairs, work_dir)
+    shape = (config.data.image_size, config.data.image_size, 3)
+    keras.applications.MobileNetV2(shape, include_top=False, weights=None).save_weights(config.model.weights)
+    return {}
+
+
 def prepare_segpipe(pairs: Path, work_dir: Path) -> Measured:
     """`segpipe prepare`: files to Examples of encoded pictures."""
     from segpipe.ingest.prepare import prepare
 
-    config = _config(pairs, work_dir)
     started = time.monotonic()
-    prepare(config, work_dir / "prepared")
-    seconds = time.monotonic() - started
-    _write_weights(config)
-    return {"seconds": seconds, "bytes": _bytes(work_dir / "prepared")}
-
-
-def _write_weights(config: config_module.Config) -> None:
-    """Random ones of an encoder: to segpipe they are learned, and so frozen, as the published design's are."""
-    import keras
-
-    shape = (config.data.image_size, config.data.image_size, 3)
-    keras.applications.MobileNetV2(shape, include_top=False, weights=None).save_weights(config.model.weights)
+    prepare(_config(pairs, work_dir), work_dir / "prepared")
+    return {"seconds": time.monotonic() - started, "bytes": _bytes(work_dir / "prepared")}
 
 
 def prepare_published(pairs: Path, work_dir: Path) -> Measured:
@@ -231,6 +230,7 @@ def _count(split: Path) -> int:
 
 
 STEPS: dict[tuple[str, str], Callable[[Path, Path], Measured]] = {
+    ("weights", "segpipe"): write_weights,
     ("prepare", "segpipe"): prepare_segpipe,
     ("prepare", "published"): prepare_published,
     ("run", "segpipe"): run_segpipe,

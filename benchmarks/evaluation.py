@@ -10,7 +10,6 @@ charts; its target is 5 s.
 """
 
 import argparse
-import itertools
 import json
 import resource
 import shutil
@@ -52,8 +51,9 @@ def main() -> None:
     if not arguments.keep:
         shutil.rmtree(work, ignore_errors=True)
     few = write_pairs(OUT, MODEL_PICTURES, SIDE)
-    for step, design in itertools.product(("prepare", "run"), ("published", "segpipe")):
-        done = "prepared" if step == "prepare" else "run/serving"
+    steps = (("prepare", "published"), ("run", "published"), ("weights", "segpipe"), ("run", "segpipe"))
+    for step, design in steps:
+        done = {"prepare": "prepared", "weights": "encoder.weights.h5", "run": "run/serving"}[step]
         if not (work / design / done).exists():
             _in_own_process("benchmarks.design_run", [step, design, str(few), str(work / design)], work)
 
