@@ -34,6 +34,7 @@ def write_weights(pairs: Path, work_dir: Path) -> Measured:
     """Random weights of an encoder: to segpipe they are learned, and so frozen, as the published design's are."""
     import keras
 
+    work_dir.mkdir(parents=True, exist_ok=True)
     config = _config(pairs, work_dir)
     shape = (config.data.image_size, config.data.image_size, 3)
     keras.applications.MobileNetV2(shape, include_top=False, weights=None).save_weights(config.model.weights)
