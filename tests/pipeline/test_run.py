@@ -133,7 +133,7 @@ def test_weights_that_are_not_there_are_refused_before_a_picture_is_read(project
     refused = project.run("--set", "model.weights=gone.h5")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1].startswith("segpipe: model.weights: no such file: ")
-    assert not project.run_dir.exists()
+    assert not (project.run_dir / "pipeline").exists()
 
 
 def test_a_second_run_reuses_everything(finished):
