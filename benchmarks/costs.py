@@ -37,10 +37,16 @@ def import_compiled(folder: Path) -> float:
     return _import_s(folder / "cache")
 
 
-def _import_s(cache: Path, **variables: str) -> float:
+def import_collecting_often(folder: Path) -> float:
+    """Imports the same while Python looks for garbage as often as it does by itself."""
+    _import_s(folder / "cache")
+    return _import_s(folder / "cache", code=f"import gc; gc.set_threshold = lambda *_: None; {_IMPORT}")
+
+
+def _import_s(cache: Path, code: str = _IMPORT, **variables: str) -> float:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment.update(variables, PYTHONPYCACHEPREFIX=str(cache))
-    done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     return float(done.stdout)
 
 
@@ -108,6 +114,7 @@ def _statistics_s(executor: Any, folder: Path, **properties: Any) -> float:
 Measurement = Callable[[Path], float]
 PAIRS: dict[str, tuple[Measurement, Measurement]] = {
     "import without and with byte-code": (import_from_source, import_compiled),
+    "the same, looking for garbage often and seldom": (import_collecting_often, import_compiled),
     "start of a Beam component": (pack_tfx, pack_nothing),
     f"statistics of {PICTURES} pictures, 3 splits": (statistics_of_tfx, statistics_in_one_pass),
 }

@@ -19,6 +19,7 @@ import tensorflow as tf
 from segpipe import model as models
 from segpipe.config import Config
 from segpipe.errors import RunError
+from segpipe.model import presets, weights
 from segpipe.progress import report
 from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, precision, steps, tensorboard
 
@@ -138,8 +139,11 @@ class _Training:
         config = self._config
         if precision.resolve(config.train.precision) == precision.FLOAT32:
             return self._network
+        # Its weights are about to be replaced: none are read, unless a preset decides the shape of the network.
+        preset = config.model.weights.startswith(presets.PREFIX)
+        model = config.model if preset else config.model.model_copy(update={"weights": weights.NONE})
         with precision.building_in(precision.FLOAT32):
-            return models.build(config.model, config.num_classes, config.data.image_size, config.directory)
+            return models.build(model, config.num_classes, config.data.image_size, config.directory)
 
     def _compile(self, frozen: bool) -> steps.TrainStep:
         pretrained = {variable.path for variable in self._network.pretrained} if frozen else set()
