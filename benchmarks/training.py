@@ -22,7 +22,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import quality_pets
+from benchmarks import design_run, quality_pets
 from segpipe import schema
 from segpipe.ingest.prepare import prepare
 from segpipe.preprocess import pictures
@@ -101,9 +101,7 @@ def train_published(arguments: argparse.Namespace, folder: Path) -> Measured:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import keras
 
-    import segpipe.pipeline  # noqa: F401 (serves a module that TFDV imports and tfx-bsl has dropped)
-    from benchmarks import published_design as published
-
+    published = design_run._published()
     run = quality_pets.settings(arguments.pets, "none", [*RECIPE], folder)
     files = _records(run, folder)
     size = run.data.image_size

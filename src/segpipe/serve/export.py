@@ -87,9 +87,8 @@ def _signatures(
     transform = tf.function(transform, autograph=False)
 
     # Traced once and called by every signature; TensorFlow leaves out what one of them does not use. The weights are
-    # constants: saving and loading hundreds of variables costs seconds, and TensorFlow makes one factor and one offset
-    # of the constants of a batch normalization. It folds the factor into a plain convolution, though not into a
-    # depthwise or a transposed one.
+    # constants: saving and loading hundreds of variables costs seconds, and what is computed of them alone, such as the
+    # filters that a batch normalization scales, TensorFlow computes once.
     @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)], autograph=False)
     def predict(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         constants = [[tf.constant(value) for value in group] for group in weights]
