@@ -40,7 +40,7 @@ demo: $(READY)  ## Train, judge and serve a land-and-water model from satellite 
 	$(SEGPIPE) run configs/demo.toml
 
 test: $(READY) browser  ## Run all tests.
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 browser:  # The report and the demo app are tested in Debian's Chromium; without one those tests are skipped.
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
