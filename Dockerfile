@@ -35,6 +35,7 @@ COPY --from=packages /opt/segpipe /opt/segpipe
 RUN useradd --create-home --uid 1000 segpipe
 USER 1000
 WORKDIR /home/segpipe
-ENV PATH=/opt/segpipe/bin:$PATH PYTHONUNBUFFERED=1 RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 TF_CPP_MIN_LOG_LEVEL=2
+ENV PATH=/opt/segpipe/bin:$PATH PYTHONUNBUFFERED=1 RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \
+    TF_CPP_MIN_LOG_LEVEL=2 TF_ENABLE_ONEDNN_OPTS=1
 # Vertex AI names the command of every step; Dataflow names none and expects Beam's.
 ENTRYPOINT ["/opt/apache/beam/boot"]

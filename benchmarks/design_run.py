@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import meter
 from segpipe import config as config_module
+from segpipe import tensorflow_settings
 from segpipe.ingest import tfrecord
 
 CONFIG = Path(__file__).with_name("bench.toml")
@@ -27,6 +28,8 @@ Measured = dict[str, Any]
 
 def main(step: str, design: str, pairs: str, work_dir: str, result: str) -> None:
     """Runs one step and writes what it took."""
+    if design == "segpipe":
+        tensorflow_settings.apply()  # As its command does.
     measured = STEPS[step, design](Path(pairs).absolute(), Path(work_dir).absolute())
     Path(result).write_text(json.dumps(measured, indent=1))
 

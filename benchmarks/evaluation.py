@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks import design_run, meter
 from benchmarks.pictures import write_pairs
+from segpipe import tensorflow_settings
 
 OUT = Path(__file__).parent / "out"
 SIDE = 128
@@ -78,6 +79,8 @@ def main() -> None:
 def judge(name: str, work: str, pictures: str, result: str) -> None:
     """Judges once and writes what it took: wall seconds, processor seconds and peak memory of this process."""
     root = Path(work)
+    if name != "published":
+        tensorflow_settings.apply()  # As segpipe's command does.
     act = JUDGES[name](root, root / pictures)
     before, started = time.process_time(), time.monotonic()
     act()

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from segpipe import tensorflow_settings
 from segpipe.cli import app as app_verb
 from segpipe.cli import (
     ci,
@@ -74,8 +75,8 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    # TensorFlow reads these when it is imported, which no verb has done yet. A person's own setting wins.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # These are read by an import that no verb has done yet.
+    tensorflow_settings.apply()
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     # Its import would look for garbage a thousand times, and find none.
     gc.set_threshold(10_000)

@@ -43,7 +43,6 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.read())
     environment = {**os.environ, "SEGPIPE_MODEL_DIR": str(model_dir.absolute()), "PORT": str(port)}
-    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     return subprocess.Popen(_command(sdk, port), cwd=app_dir, env=environment)
 
