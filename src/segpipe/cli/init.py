@@ -4,16 +4,16 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segpipe import config as config_module
 from segpipe.config import Config, Data, Source
 from segpipe.errors import UserError
-from segpipe.ingest import feature_schema
-from segpipe.ingest.check import check_before_run
-from segpipe.ingest.inspect import Findings, inspect
+
+if TYPE_CHECKING:  # At run time the verb itself imports it: `segpipe --help` need not wait for NumPy.
+    from segpipe.ingest.inspect import Findings
 
 CONFIG_FILE = "pipeline.toml"
 SCHEMA_FILE = "schema.pbtxt"
@@ -31,6 +31,10 @@ def init(
     targets = (directory / CONFIG_FILE, directory / SCHEMA_FILE)
     if not force and (there := [str(path) for path in targets if path.exists()]):
         raise UserError(f"{' and '.join(there)} already there; --force overwrites, another DIR keeps both.")
+    from segpipe.ingest import feature_schema
+    from segpipe.ingest.check import check_before_run
+    from segpipe.ingest.inspect import inspect
+
     found = inspect(
         Config(
             name="init",
@@ -47,7 +51,7 @@ def init(
     typer.echo(f"Wrote {targets[0]} and {targets[1]}. Next: segpipe run {targets[0]}")
 
 
-def _names(classes: str, found: Findings) -> tuple[str, ...]:
+def _names(classes: str, found: "Findings") -> tuple[str, ...]:
     names = tuple(name.strip() for name in classes.split(",") if name.strip()) or found.likely_classes
     if len(names) != len(found.values):
         raise UserError(
@@ -57,7 +61,7 @@ def _names(classes: str, found: Findings) -> tuple[str, ...]:
     return names
 
 
-def _tell(found: Findings, names: tuple[str, ...]) -> None:
+def _tell(found: "Findings", names: tuple[str, ...]) -> None:
     typer.echo(f"{found.pictures} pictures of about {found.width}×{found.height} pixels.", err=True)
     for name, (value, share) in zip(names, found.class_share.items(), strict=True):
         typer.echo(f"  mask value {value:3d}  {share:6.1%} of the pixels  {name}", err=True)
@@ -65,7 +69,7 @@ def _tell(found: Findings, names: tuple[str, ...]) -> None:
         typer.echo(f"  mask value {value:3d}  ignored", err=True)
 
 
-def _toml(directory: Path, data: Path, found: Findings, names: tuple[str, ...]) -> str:
+def _toml(directory: Path, data: Path, found: "Findings", names: tuple[str, ...]) -> str:
     name = re.sub(r"[^a-z0-9_-]+", "-", directory.absolute().name.lower()).strip("-_") or "run"
     path = data if data.is_absolute() else os.path.relpath(data.absolute(), directory.absolute())
     rows = "\n".join(
@@ -116,6 +120,6 @@ min_mean_iou = {floor}          # naming the most common class everywhere gives 
 """
 
 
-def _image_size(found: Findings) -> int:
+def _image_size(found: "Findings") -> int:
     """128 where the pictures are small or of unknown use, 256 for large ones; a laptop trains both."""
     return 256 if min(found.width, found.height) >= 512 else 128
