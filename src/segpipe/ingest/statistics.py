@@ -8,8 +8,8 @@ from segpipe import schema
 _SIDE = 128
 """The longer side, in pixels, at most, at which statistics are taken: pictures of all sizes become comparable."""
 
-_LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as in Pillow's and libjpeg's grey."""
+_LUMA = tuple(np.float32(weight / 255) for weight in (0.299, 0.587, 0.114))
+"""Of 8-bit red, green and blue; ITU-R BT.601, as in Pillow's and libjpeg's grey."""
 
 
 def of(image: Image.Image) -> dict[str, float]:
@@ -23,36 +23,45 @@ def of(image: Image.Image) -> dict[str, float]:
     """
     factor = max(1, max(image.size) // _SIDE)
     small = image.reduce(factor) if factor > 1 else image
-    # One array per channel, 8 bit as long as it goes: four times as fast as floats of [H, W, 3].
-    channels = [np.asarray(channel) for channel in small.split()]
-    if len(channels) == 1:
-        luma, saturation = np.multiply(channels[0], 1 / 255, dtype=np.float32), 0.0
+    # 8 bit as long as it goes, and one plane per channel: several times as fast as floats of [H, W, 3].
+    if small.mode == "L":
+        luma, saturation = np.multiply(np.asarray(small), np.float32(1 / 255), dtype=np.float32), 0.0
     else:
-        luma = sum(
-            np.multiply(channel, weight / 255, dtype=np.float32)
-            for channel, weight in zip(channels, _LUMA, strict=True)
-        )
-        red, green, blue = channels
+        planes = np.frombuffer(small.tobytes("raw", "RGB;L"), np.uint8).reshape(small.height, 3, small.width)
+        red, green, blue = planes[:, 0], planes[:, 1], planes[:, 2]
+        luma = np.multiply(red, _LUMA[0], dtype=np.float32)
+        luma += np.multiply(green, _LUMA[1], dtype=np.float32)
+        luma += np.multiply(blue, _LUMA[2], dtype=np.float32)
         highest = np.maximum(np.maximum(red, green), blue)
         lowest = np.minimum(np.minimum(red, green), blue)
-        saturation = float(np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32).mean())
+        saturation = _mean(np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32))
     return {
-        schema.BRIGHTNESS: float(luma.mean()),
+        schema.BRIGHTNESS: _mean(luma),
         schema.CONTRAST: _deviation(luma),
         schema.SATURATION: saturation,
         schema.SHARPNESS: _sharpness(luma),
     }
 
 
+def _mean(values: np.ndarray) -> float:
+    """The mean; `ndarray.mean` takes twice as long on small arrays, as `ndarray.std` does."""
+    return float(np.add.reduce(values, axis=None) / values.size)
+
+
 def _deviation(values: np.ndarray) -> float:
-    """Standard deviation; `ndarray.std` takes twice as long on small arrays."""
-    centred = (values - values.mean()).ravel()
+    """Standard deviation."""
+    centred = (values - np.float32(_mean(values))).ravel()
     return float(np.sqrt(np.dot(centred, centred) / centred.size))
 
 
 def _sharpness(luma: np.ndarray) -> float:
-    if min(luma.shape) < 3:
+    height, width = luma.shape
+    if min(height, width) < 3:
         return 0.0
-    centre = luma[1:-1, 1:-1]
-    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-    return _deviation(around - 4 * centre)
+    # On the pixels in one line, where a neighbour above is `width` before; the ends of rows are cut off afterwards.
+    line = luma.ravel()
+    laplacian = line[: -2 * width] + line[2 * width :]
+    laplacian += line[width - 1 : -width - 1]
+    laplacian += line[width + 1 : line.size - width + 1]
+    laplacian -= 4 * line[width:-width]
+    return _deviation(laplacian.reshape(height - 2, width)[:, 1:-1])
