@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -15,8 +16,9 @@ from google.cloud import dataflow_v1beta3
 from segpipe import config as config_module
 from segpipe.config import Config, Dataflow, Vertex
 from segpipe.ingest import sources
+from segpipe.ingest.stored import store
 from segpipe.pipeline.dataflow import beam_arguments
-from segpipe.pipeline.example_gen import write_examples
+from segpipe.pipeline.example_gen import PARTS, write_examples
 from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from tests import pictures
 from tests.servers.google_cloud import LoopbackGoogle
@@ -31,15 +33,15 @@ START = """
 import json, sys
 from segpipe import config
 from tests.pipeline.test_dataflow import build
-build(config.from_json(sys.argv[1]), json.loads(sys.argv[2])).run()
+build(config.from_json(sys.argv[1]), json.loads(sys.argv[2]), "gs://dataflow/examples").run()
 """
 
 
-def build(config: Config, arguments: list[str]) -> beam.Pipeline:
+def build(config: Config, arguments: list[str], folder: str) -> beam.Pipeline:
     """ExampleGen's Beam pipeline; nothing runs yet."""
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    folders = {split: f"gs://dataflow/examples/Split-{split}" for split in ("train", "eval", "test")}
-    write_examples(pipeline, sources.parts(config), config, folders, "gs://dataflow/examples")
+    folders = {split: f"{folder}/Split-{split}" for split in ("train", "eval", "test")}
+    write_examples(pipeline, store(sources.parts(config), f"{folder}/{PARTS}"), config, folders, folder)
     return pipeline
 
 
@@ -115,14 +117,15 @@ def test_the_pictures_are_dealt_out_to_the_workers_before_they_are_read(captured
     assert not any("shuffle" in name.lower() for name in captured.names if name.startswith("WriteParts"))
 
 
-def test_the_graph_is_the_one_that_runs_here(captured: Captured, local: Config) -> None:
-    here = build(local, list(IN_PROCESS_BEAM)).to_runner_api().components.transforms.values()
+def test_the_graph_is_the_one_that_runs_here(captured: Captured, local: Config, tmp_path: Path) -> None:
+    here = build(local, list(IN_PROCESS_BEAM), str(tmp_path)).to_runner_api().components.transforms.values()
     steps = {transform.unique_name.split("/")[0] for transform in here}
     assert {name.split("/")[0] for name in captured.names} == steps  # Within a step, Dataflow has forms of its own.
 
 
-def test_no_picture_travels_in_the_job(captured: Captured, local: Config) -> None:
-    """Parts say where pictures are; 10 MB is what Dataflow takes."""
+def test_the_job_is_as_small_for_any_number_of_pictures(captured: Captured, google_servers: LoopbackGoogle) -> None:
+    """It says where the parts of the source are written down; 10 MB is what Dataflow takes."""
     assert captured.size < 100_000
-    picture = local.resolve(local.source.path) / "images" / "p00.jpg"
-    assert picture.read_bytes() not in captured.graph.SerializeToString()
+    kept = google_servers.storage.get("dataflow", f"examples/{PARTS}")
+    assert b"data/images/p00.jpg" in kept
+    assert b"p00.jpg" not in captured.graph.SerializeToString()

@@ -47,6 +47,8 @@ def test_the_examples_are_those_of_prepare_split_by_split(root, tmp_path):
     artifact = _run(settings, tmp_path / "examples")
     prepare(settings, tmp_path / "prepared", workers=1)
     assert artifact_utils.decode_split_names(artifact.split_names) == ["train", "eval", "test"]
+    left = {path.name for path in (tmp_path / "examples").iterdir()}
+    assert left == {ACCOUNT, BAD_EXAMPLES, "Split-train", "Split-eval", "Split-test"}
     for split in ("train", "eval", "test"):
         files = sorted((tmp_path / "examples" / f"Split-{split}").iterdir())
         assert all(path.suffix == ".gz" for path in files)

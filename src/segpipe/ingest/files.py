@@ -38,6 +38,19 @@ def read(path: str) -> bytes:
     return bytes(_filesystem(path).cat_file(path))
 
 
+def read_range(path: str, start: int, length: int) -> bytes:
+    """The `length` bytes of one file from `start` on, counted from 0.
+
+    Raises:
+      OSError: it is gone or may not be read.
+    """
+    if not is_url(path):
+        with io.FileIO(path) as stream:
+            stream.seek(start)
+            return stream.read(length)
+    return bytes(_filesystem(path).cat_file(path, start=start, end=start + length))
+
+
 def is_folder(path: str) -> bool:
     """Whether there is a folder `path`; on an object store, whether anything lies under it."""
     return bool(_filesystem(path).isdir(path)) if is_url(path) else Path(path).is_dir()

@@ -1,7 +1,5 @@
 """What a source lists: records that say where one picture is, in parts that a worker reads on its own."""
 
-import pickle
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -61,29 +59,6 @@ class Listed:
     def records(self) -> Iterator[Record]:
         """Yields what was listed."""
         return iter(self.listed)
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A part in few bytes, for a graph or a queue that holds many; whoever reads its records unpacks it.
-
-    Attributes:
-      size: of the part.
-      packed: the part, pickled and deflated.
-    """
-
-    size: int | None
-    packed: bytes
-
-    @classmethod
-    def of(cls, part: Part) -> "Packed":
-        """Packs a part."""
-        return cls(part.size, zlib.compress(pickle.dumps(part), level=1))
-
-    def records(self) -> Iterator[Record]:
-        """Yields the records of the part."""
-        part: Part = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 (Only `of` fills it.)
-        return part.records()
 
 
 _SMALLEST_PART, _LARGEST_PART = 32, 256

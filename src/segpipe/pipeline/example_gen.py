@@ -7,7 +7,7 @@ memory. That runner has one worker, whose threads share Python's lock: it hands 
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,9 +28,9 @@ from segpipe.config import Config, Data, from_json, to_json
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import check_unchanged, source_digest
 from segpipe.ingest.pool import write_parts
-from segpipe.ingest.record import Packed, Part
 from segpipe.ingest.shards import Account, Layout, write_part
 from segpipe.ingest.splits import check_counts
+from segpipe.ingest.stored import Stored, store
 from segpipe.pipeline.digest import code_digest
 
 ACCOUNT = "account.json"
@@ -38,6 +38,9 @@ ACCOUNT = "account.json"
 
 BAD_EXAMPLES = "bad_examples.json"
 """In the folder of the examples: one sentence for each picture left out, by id."""
+
+PARTS = "parts.pickle"
+"""In the folder of the examples while they are written: where the pictures of each part are."""
 
 _PARTS_WORTH_A_POOL = 16
 """`python -m benchmarks.sources` has the figures."""
@@ -92,12 +95,13 @@ class Executor(BaseExampleGenExecutor):
         """
         config = from_json(exec_properties["config"])
         artifact = artifact_utils.get_single_instance(output_dict["examples"])
-        parts = sources.parts(config)
+        parts = store(sources.parts(config), files.join(artifact.uri, PARTS))
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
         folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
         with self._make_beam_pipeline() as pipeline:
             processes = _processes(pipeline.options, len(parts))
             write_examples(pipeline, parts, config, folders, artifact.uri, processes)
+        files.remove(files.join(artifact.uri, PARTS))
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
         check_unchanged(config, exec_properties["source_digest"])
         account.check(config)
@@ -125,7 +129,7 @@ class PictureExampleGen(base_beam_component.BaseBeamComponent):
 
 def write_examples(
     pipeline: beam.Pipeline,
-    parts: list[Part],
+    parts: Sequence[Stored],
     config: Config,
     folders: dict[str, str],
     account_folder: str,
@@ -135,18 +139,16 @@ def write_examples(
 
     Args:
       pipeline: of Beam.
-      parts: of the source.
+      parts: of the source, in a file that all workers can read.
       config: of the run.
       folders: folder or URL by split.
       account_folder: where the account goes.
       processes: that each worker spreads its parts over.
     """
     layout = Layout(folders, "data_tfrecord-{index:05d}-of-{number:05d}.gz", len(parts), compress=True)
-    # Beam squeezes what a graph holds by bzip2, twice, and Dataflow takes no graph above 10 MB.
-    packed = [Packed.of(part) for part in parts]
     return (
         pipeline
-        | "Parts" >> beam.Create(list(enumerate(packed)), reshuffle=True)
+        | "Parts" >> beam.Create(list(enumerate(parts)), reshuffle=True)
         | "WriteParts" >> beam.ParDo(_WriteParts(config, layout, processes))
         | "Gather" >> beam.CombineGlobally(_merged)
         | "Account" >> beam.Map(_write_account, account_folder)
