@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,13 @@ def test_features_come_back_the_same_from_us_and_from_tensorflow(features):
     assert theirs.SerializeToString(deterministic=True) == serialized
     for name, feature in theirs.features.feature.items():
         assert list(getattr(feature, feature.WhichOneof("kind")).value) == features[name]
+
+
+@given(FEATURES)
+def test_floats_as_arrays_are_the_same_numbers(features):
+    found = example.decode(example.encode(features), float_arrays=True)
+    assert {name: list(values) for name, values in found.items()} == features
+    assert all(isinstance(found[name], np.ndarray) == isinstance(values[0], float) for name, values in features.items())
 
 
 def test_a_single_value_is_a_list_of_one():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
@@ -35,8 +36,12 @@ def encode(features: Mapping[str, Value]) -> bytes:
     return bytes(example.SerializeToString(deterministic=True))
 
 
-def decode(serialized: bytes) -> dict[str, list[Any]]:
+def decode(serialized: bytes, float_arrays: bool = False) -> dict[str, Any]:
     """Parses a serialized Example into lists of bytes, int or float by feature name.
+
+    Args:
+      serialized: the message.
+      float_arrays: give float32 [N] in place of a list of floats: pixels need not each become a Python number.
 
     Raises:
       DataError: the bytes are not a `tf.train.Example`.
@@ -45,10 +50,15 @@ def decode(serialized: bytes) -> dict[str, list[Any]]:
         example = _example_class().FromString(serialized)
     except DecodeError:
         raise DataError("a record is not a tf.train.Example.") from None
-    features = {}
+    features: dict[str, Any] = {}
     for name, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
-        features[name] = list(getattr(feature, kind).value) if kind else []
+        if kind == "float_list" and float_arrays:
+            # The message is a tag, a length and the numbers themselves.
+            message, count = feature.float_list.SerializeToString(), len(feature.float_list.value)
+            features[name] = np.frombuffer(message, "<f4", count, len(message) - 4 * count)
+        else:
+            features[name] = list(getattr(feature, kind).value) if kind else []
     return features
 
 

@@ -46,7 +46,7 @@ class RecordFile:
         """
         for index, serialized in enumerate(_read(self.path)):
             where = f"{self.path} record {index}"
-            features = example.decode(serialized)
+            features = example.decode(serialized, float_arrays=True)
             flat = "image_shape" in features
             record = _published(features, f"{self.name}-{index:06d}", where) if flat else _ours(features, where)
             placed = Record(
@@ -93,7 +93,7 @@ def _unzip(stream: IO[bytes]) -> IO[bytes]:
     return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
 
 
-def _ours(features: dict[str, list[Any]], where: str) -> Record:
+def _ours(features: dict[str, Any], where: str) -> Record:
     """An Example of the data contract: its mask holds class ids already."""
     missing = [name for name in (schema.IMAGE, schema.MASK, schema.ID) if len(features.get(name, ())) != 1]
     if missing:
@@ -114,7 +114,7 @@ def _ours(features: dict[str, list[Any]], where: str) -> Record:
     )
 
 
-def _published(features: dict[str, list[Any]], key: str, where: str) -> Record:
+def _published(features: dict[str, Any], key: str, where: str) -> Record:
     """The published pipeline's Example: pixels and labels as flat float lists.
 
     Its labels were resized bilinearly. A fraction lies between two classes and belongs to neither: it is ignored.
@@ -127,10 +127,10 @@ def _published(features: dict[str, list[Any]], key: str, where: str) -> Record:
     return Record(key, png(Image.fromarray(np.round(image).astype(np.uint8))), mask)
 
 
-def _array(features: dict[str, list[Any]], name: str, dimensions: int, where: str) -> np.ndarray:
+def _array(features: dict[str, Any], name: str, dimensions: int, where: str) -> np.ndarray:
     values, shape = features.get(name, []), features.get(f"{name}_shape", [])
     shape = shape[:dimensions]
-    if len(shape) != dimensions or math.prod(shape) != len(values) or not values or min(shape) < 1:
+    if len(shape) != dimensions or math.prod(shape) != len(values) or not len(values) or min(shape) < 1:
         raise DataError(f"{where}: {name} has {len(values)} values, which is not what {name}_shape says: {shape}.")
     array = np.asarray(values, np.float32).reshape(shape)
     if not (array.min() >= 0 and array.max() <= 255):  # NaN fails, too.
