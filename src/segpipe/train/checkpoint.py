@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,9 +50,9 @@ def save(folder: str, digest: str, state: State) -> None:
         "counts": [len(state.variables), len(state.best)],
     }
     arrays: dict[str, Any] = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
-    buffer = io.BytesIO()
-    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    write_whole(f"{folder}/{FILE}", buffer.getvalue())
+    size_mb = sum(value.nbytes for value in arrays.values()) / 1e6
+    with written_whole(f"{folder}/{FILE}", size_mb) as stream:
+        np.savez(stream, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
 
 def load(folder: str, digest: str) -> State | None:
@@ -69,8 +70,13 @@ def load(folder: str, digest: str) -> State | None:
     return State(header["epoch"], list(values[:split]), list(values[split:]), header["best_epoch"], header["history"])
 
 
-def write_whole(path: str, content: bytes) -> None:
-    """Writes a file, local or gs://, that nobody ever sees half-written.
+@contextmanager
+def written_whole(path: str, size_mb: float) -> Iterator[io.RawIOBase]:
+    """A stream to a file, local or gs://, that nobody ever sees half-written.
+
+    Args:
+      path: of the file.
+      size_mb: what will be written, for the error.
 
     Raises:
       RunError: the disk is full.
@@ -78,11 +84,25 @@ def write_whole(path: str, content: bytes) -> None:
     aside = f"{path}.partial"
     try:
         with tf.io.gfile.GFile(aside, "wb") as file:
-            file.write(content)
+            yield _Stream(file)
     except tf.errors.ResourceExhaustedError as error:
         tf.io.gfile.remove(aside)
         raise RunError(
-            f"the disk is full: no room for the {len(content) / 1e6:.1f} MB of {path}; free some and run the same "
-            "command again: it continues after the last whole epoch."
+            f"the disk is full: no room for the {size_mb:.1f} MB of {path}; free some and run the same command again: "
+            "it continues after the last whole epoch."
         ) from error
     tf.io.gfile.rename(aside, path, overwrite=True)
+
+
+class _Stream(io.RawIOBase):
+    """What `np.savez` can write to: a GFile by itself has the methods for going back, and refuses them."""
+
+    def __init__(self, file: tf.io.gfile.GFile) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._file.write(bytes(content))
+        return len(content)

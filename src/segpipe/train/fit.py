@@ -127,8 +127,9 @@ class _Training:
             self._epoch(state, learn)
             if curves:
                 checkpoint.save(work_dir, digest, state)
-                text = json.dumps(state.history, indent=1)
-                checkpoint.write_whole(f"{work_dir}/{HISTORY_FILE}", text.encode())
+                text = json.dumps(state.history, indent=1).encode()
+                with checkpoint.written_whole(f"{work_dir}/{HISTORY_FILE}", len(text) / 1e6) as stream:
+                    stream.write(text)
                 curves.add(state.history[-1])
         network = self._in_float32()
         _assign(network.model.variables, state.best)
