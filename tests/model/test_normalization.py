@@ -89,10 +89,21 @@ def test_a_convolution_is_scaled_by_its_filters(convolution, inputs):
     assert sum(node.op in ("Conv2D", "DepthwiseConv2dNative") for node in run.node) == 1
 
 
-def test_a_copied_model_answers_alike():
+def encoder():
     keras.utils.set_random_seed(0)
-    network = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
-    copied = with_fused_normalization(network)
+    return keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
+
+
+def test_a_model_of_keras_answers_alike_when_fused():
+    network, fused = encoder(), with_fused_normalization(encoder)
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
-    assert not any(type(layer) is keras.layers.BatchNormalization for layer in copied.layers)
-    np.testing.assert_allclose(copied(picture), network(picture), atol=1e-4)
+    assert not any(type(layer) is keras.layers.BatchNormalization for layer in fused.layers)
+    np.testing.assert_allclose(fused(picture), network(picture), atol=1e-4)
+
+
+def test_replicas_agree_on_the_statistics_by_their_mean():
+    fused = with_fused_normalization(encoder)
+    means = [variable.value for variable in fused.non_trainable_variables]
+    assert means
+    assert {variable.aggregation for variable in means} == {tf.VariableAggregation.MEAN}
+    assert {v.value.aggregation for v in fused.trainable_variables} == {tf.VariableAggregation.NONE}

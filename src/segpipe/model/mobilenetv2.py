@@ -3,6 +3,7 @@
 Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
 """
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -28,17 +29,20 @@ def mobilenetv2(model: config.Model, image_size: int, directory: Path) -> keras.
     Raises:
       ConfigError: the weights cannot be had or do not fit.
     """
-    shape = (image_size, image_size, 3)
+    return with_fused_normalization(lambda: _keras_own(model, image_size, directory))
+
+
+def _keras_own(model: config.Model, image_size: int, directory: Path) -> keras.Model:
+    build = partial(keras.applications.MobileNetV2, (image_size, image_size, 3), alpha=model.width, include_top=False)
     if model.weights == weights.IMAGENET:
         try:
-            encoder = keras.applications.MobileNetV2(shape, alpha=model.width, include_top=False, weights="imagenet")
+            return build(weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception when the download fails.
             raise ConfigError(
                 f'model.weights = "imagenet": Keras cannot download MobileNetV2 ({error}); {weights.INSTEAD}'
             ) from error
-        return with_fused_normalization(encoder)
-    encoder = keras.applications.MobileNetV2(shape, alpha=model.width, include_top=False, weights=None)
+    encoder = build(weights=None)
     if model.weights != weights.NONE:
         path = weights.fetch(model.weights, directory)
         weights.load(encoder, path, f"MobileNetV2 of width {model.width:g} without its top")
-    return with_fused_normalization(encoder)
+    return encoder

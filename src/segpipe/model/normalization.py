@@ -1,5 +1,6 @@
 """Batch normalization by TensorFlow's fused kernel: a third of the step's graph and of its tracing time less."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -56,13 +57,21 @@ def _scaled(outputs: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     return convolve(input=inputs, filter=kernel * tf.reshape(factors, shape), **attributes)
 
 
-def with_fused_normalization(model: keras.Model) -> keras.Model:
-    """A copy of a functional model, weights included, whose batch normalization is fused."""
+def with_fused_normalization(build: Callable[[], keras.Model]) -> keras.Model:
+    """Builds a model of Keras' own, whose batch normalization is fused then.
 
-    def copy(layer: keras.Layer) -> keras.Layer:
-        kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
-        return kind.from_config(layer.get_config())
+    The layers change their class in place: a copy of the model would take as long as the model itself.
+    """
+    with tf.variable_creator_scope(_averaged_over_replicas):
+        model = build()
+    for layer in model.layers:
+        if type(layer) is keras.layers.BatchNormalization:
+            layer.__class__ = FusedBatchNormalization
+    return model
 
-    copied = keras.models.clone_model(model, clone_function=copy)
-    copied.set_weights(model.get_weights())
-    return copied
+
+def _averaged_over_replicas(create: Callable[..., tf.Variable], **settings: Any) -> tf.Variable:
+    """Creates a variable as `FusedBatchNormalization.add_weight` would have."""
+    if not settings.get("trainable", True):
+        settings["aggregation"] = tf.VariableAggregation.MEAN
+    return create(**settings)
