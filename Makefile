@@ -31,7 +31,10 @@ else
 	@test -x $(PYTHON) || $$(command -v python3.11 || echo python3) -c 'import sys; \
 	  v = sys.version_info[:2]; v == (3, 11) or sys.exit("segpipe needs Python 3.11 or uv; this is Python %d.%d." % v); \
 	  import venv; venv.create("$(VENV)", with_pip=True)'
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	  --requirement requirements.lock
+	@# Byte-code on all cores; pip would use one. A package's odd file is no reason to stop.
+	$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || true
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
