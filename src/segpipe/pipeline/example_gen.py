@@ -95,13 +95,16 @@ class Executor(BaseExampleGenExecutor):
         """
         config = from_json(exec_properties["config"])
         artifact = artifact_utils.get_single_instance(output_dict["examples"])
-        parts = store(sources.parts(config), files.join(artifact.uri, PARTS))
+        listing = files.join(artifact.uri, PARTS)
+        parts = store(sources.parts(config), listing)
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
         folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
-        with self._make_beam_pipeline() as pipeline:
-            processes = _processes(pipeline.options, len(parts))
-            write_examples(pipeline, parts, config, folders, artifact.uri, processes)
-        files.remove(files.join(artifact.uri, PARTS))
+        try:
+            with self._make_beam_pipeline() as pipeline:
+                processes = _processes(pipeline.options, len(parts))
+                write_examples(pipeline, parts, config, folders, artifact.uri, processes)
+        finally:
+            files.remove(listing)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
         check_unchanged(config, exec_properties["source_digest"])
         account.check(config)
