@@ -7,8 +7,8 @@ import platform
 def chosen() -> dict[str, str]:
     """Environment variables and their values.
 
-    By itself TensorFlow uses oneDNN on processors with VNNI or AMX instructions only. Those with AVX2 alone, as in many
-    laptops and Google Cloud's N1 and E2 machines, train almost twice as fast by it: docs/performance.md.
+    By itself TensorFlow uses oneDNN on processors with VNNI or AMX instructions only. One with AVX2 alone trained 1.8
+    times as fast by it: docs/performance.md.
     """
     onednn = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine() == "x86_64" else {}
     return {"TF_CPP_MIN_LOG_LEVEL": "2", **onednn}
