@@ -6,12 +6,15 @@ Airflow lives in an environment of its own: `runners/airflow_test.sh` makes one 
 import datetime
 import os
 
-from tfx.dsl.components.base.base_driver import BaseDriver
-from tfx.orchestration.airflow.airflow_dag_runner import AirflowDagRunner, AirflowPipelineConfig
+from segpipe import config, tensorflow_settings
 
-from segpipe import config
-from segpipe.pipeline import graph
-from segpipe.pipeline.targets import LocalTarget
+tensorflow_settings.apply()  # TFX imports TensorFlow.
+
+from tfx.dsl.components.base.base_driver import BaseDriver  # noqa: E402
+from tfx.orchestration.airflow.airflow_dag_runner import AirflowDagRunner, AirflowPipelineConfig  # noqa: E402
+
+from segpipe.pipeline import graph  # noqa: E402
+from segpipe.pipeline.targets import LocalTarget  # noqa: E402
 
 
 class HubDriver(BaseDriver):

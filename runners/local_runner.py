@@ -2,11 +2,14 @@
 
 import os
 
-from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from segpipe import config, tensorflow_settings
 
-from segpipe import config
-from segpipe.pipeline import graph
-from segpipe.pipeline.targets import LocalTarget
+tensorflow_settings.apply()  # TFX imports TensorFlow.
+
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner  # noqa: E402
+
+from segpipe.pipeline import graph  # noqa: E402
+from segpipe.pipeline.targets import LocalTarget  # noqa: E402
 
 if __name__ == "__main__":
     run = config.load(os.environ.get("SEGPIPE_CONFIG", "configs/demo.toml"))
