@@ -32,17 +32,25 @@ _PICTURE, _CLASSES = "bmng.jpg", "lsmask_1.25min_f.bin"
 _MAP_SIZE = (5400, 2700)
 _COLUMNS, _ROWS = _MAP_SIZE[0] // TILE, _MAP_SIZE[1] // TILE
 _BANDS = (
-    (schema.TRAIN, 0, 9),
-    (schema.TEST, 10, 12),
-    (schema.TRAIN, 13, 18),
-    (schema.EVAL, 19, 21),
-    (schema.TRAIN, 22, 26),
-    (schema.EVAL, 27, 29),
-    (schema.TRAIN, 30, 32),
+    (schema.TRAIN, 0, 5),
+    (schema.TEST, 6, 9),
+    (schema.TRAIN, 10, 21),
+    (schema.EVAL, 22, 25),
+    (schema.TRAIN, 26, 32),
     (schema.TEST, 33, 35),
     (schema.TRAIN, 36, 42),
 )
-"""Split, first column and the one after the last. The columns in between are in no split; lakes are in all three."""
+"""Split, first column and the one after the last. The columns in between are in no split.
+
+Lakes are what is rare, so each split has large ones: the Great Lakes to learn from; Ladoga, Onega and Victoria to
+select by; Great Bear Lake, Great Slave Lake and Baikal to test.
+"""
+
+_UNLIKE = np.s_[15 * (90 - 48) : 15 * (90 - 36), 15 * (180 + 46) : 15 * (180 + 62)]
+"""36° to 48° N, 46° to 62° E: two lakes are ignored, for the picture does not show what the map says.
+
+The Caspian Sea is painted as the sea is, and most of the Aral Sea had dried up.
+"""
 
 _KEPT_SEA = 1 / 8
 
@@ -83,6 +91,7 @@ class Tiles:
                 mask=classes[window],
                 split=tile.split,
                 slices=(("latitude", _zone(latitude)),),
+                ignored=(schema.IGNORE,),
             )
 
 
@@ -133,7 +142,7 @@ def data_folder() -> Path:
 
 @cache
 def _map() -> tuple[np.ndarray, np.ndarray]:
-    """The whole earth: picture uint8 [2700, 5400, 3] and classes uint8 [2700, 5400], north up, from 180° W."""
+    """The whole earth: picture uint8 [2700, 5400, 3], classes or 255 uint8 [2700, 5400]; north up, from 180° W."""
     folder = data_folder()
     width, height = _MAP_SIZE
     with Image.open(folder / _PICTURE) as image:
@@ -142,7 +151,10 @@ def _map() -> tuple[np.ndarray, np.ndarray]:
     classes = np.frombuffer(stored, np.uint8).reshape(8640, 17280)[::-1]  # stored from the south pole up
     rows = ((np.arange(height) + 0.5) * 8640 / height).astype(int)
     columns = ((np.arange(width) + 0.5) * 17280 / width).astype(int)
-    return picture, classes[np.ix_(rows, columns)]
+    classes = classes[np.ix_(rows, columns)]
+    unlike = classes[_UNLIKE]
+    unlike[unlike == CLASSES.index("water")] = schema.IGNORE
+    return picture, classes
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:
