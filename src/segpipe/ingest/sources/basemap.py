@@ -2,7 +2,8 @@
 
 The split is geographic. A tile shows almost the same coast as its neighbour, so a random split would test on what was
 trained on. Here whole bands of longitude belong to one split, and a band of one tile's width between two splits to
-none. Open sea looks the same everywhere: 1 in 8 of the tiles without any land or lake is kept.
+none. Open sea looks the same everywhere: 1 in 8 of the tiles without any land or lake is kept. Lakes are rare: where
+there is one, tiles for training overlap, and show it many times.
 """
 
 import gzip
@@ -52,6 +53,10 @@ _UNLIKE = np.s_[15 * (90 - 48) : 15 * (90 - 36), 15 * (180 + 46) : 15 * (180 + 6
 The Caspian Sea is painted as the sea is, and most of the Aral Sea had dried up.
 """
 
+_WATER = CLASSES.index("water")
+_LAKE = 0.02
+"""Of a tile's pixels: water from which on a tile for training may overlap others, by quarters of its side."""
+
 _KEPT_SEA = 1 / 8
 
 
@@ -64,8 +69,8 @@ class Tile(NamedTuple):
 
     @property
     def id(self) -> str:
-        """As in tile-r07-c31: r counts tiles from the north pole, c half tiles from 180° W."""
-        return f"tile-r{self.top // TILE:02d}-c{self.left * 2 // TILE:02d}"
+        """As in tile-r028-c124: quarters of a tile from the north pole and from 180° W."""
+        return f"tile-r{self.top * 4 // TILE:03d}-c{self.left * 4 // TILE:03d}"
 
 
 @dataclass(frozen=True)
@@ -112,16 +117,20 @@ def entries(config: Config) -> list[files.Entry]:
 
 
 def kept_tiles() -> list[Tile]:
-    """Every tile of the bands, less most of those that are sea alone. Tiles for training overlap by half a tile."""
+    """Every tile of the bands, less most of those that are sea alone, and those between them that show a lake."""
     _, classes = _map()
     tiles = []
     for split, first, end in _BANDS:
-        step = TILE // 2 if split == schema.TRAIN else TILE
-        for top in range(0, _ROWS * TILE, TILE):
+        step = TILE // 4 if split == schema.TRAIN else TILE
+        for top in range(0, (_ROWS - 1) * TILE + 1, step):
             for left in range(first * TILE, (end - 1) * TILE + 1, step):
                 tile = Tile(left, top, split)
-                only_sea = not classes[top : top + TILE, left : left + TILE].any()
-                if not only_sea or unit_hash(tile.id, 1) < _KEPT_SEA:
+                window = classes[top : top + TILE, left : left + TILE]
+                if top % TILE or left % TILE:
+                    kept = (window == _WATER).mean() > _LAKE
+                else:
+                    kept = window.any() or unit_hash(tile.id, 1) < _KEPT_SEA
+                if kept:
                     tiles.append(tile)
     return tiles
 
@@ -153,7 +162,7 @@ def _map() -> tuple[np.ndarray, np.ndarray]:
     columns = ((np.arange(width) + 0.5) * 17280 / width).astype(int)
     classes = classes[np.ix_(rows, columns)]
     unlike = classes[_UNLIKE]
-    unlike[unlike == CLASSES.index("water")] = schema.IGNORE
+    unlike[unlike == _WATER] = schema.IGNORE
     return picture, classes
 
 
