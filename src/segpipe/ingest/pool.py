@@ -1,6 +1,8 @@
 """Parts in, their files and accounts out in order, written by as many processes as there are cores."""
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -30,7 +32,7 @@ def write_parts(
         return
     # Spawned, since a forked child of a process that runs TensorFlow may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(processes, len(parts)), context, _end_with_parent) as pool:
         waiting: deque[tuple[int, Future[Account]]] = deque()
         try:
             for index, part in parts:
@@ -42,3 +44,18 @@ def write_parts(
                 yield first, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Has this process end when the one that it works for is gone, however that ended.
+
+    Left alone, it would write on beside the run that continues, and then wait for more work for ever.
+    """
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
