@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segpipe import schema
 from segpipe.ingest.record import Record
 from segpipe.ingest.sources.basemap import TILE, Tile, Tiles
 
@@ -42,13 +43,13 @@ def write_pairs(folder: Path, number: int, side: int) -> Path:
 
 
 def _windows() -> Iterator[Record]:
-    """Windows without end; those of sea alone are passed over."""
+    """Windows without end; those of sea alone are passed over, and those with ignored pixels."""
     rng = np.random.default_rng(SEED)
     while True:
         left = int(rng.integers(_MAP_WIDTH - TILE + 1))
         top = int(rng.integers(_MAP_HEIGHT - TILE + 1))
         for record in Tiles((Tile(left, top, split="train"),)).records():
-            if record.mask.any():
+            if record.mask.any() and schema.IGNORE not in record.mask:
                 yield record
 
 
