@@ -19,6 +19,9 @@ Transform = Callable[[dict[str, tf.Tensor]], Mapping[str, tf.Tensor]]
 """Raw features `image` and `mask`, string [N], → `image` float32 [N, S, S, 3] and `mask` int64 [N, S, S]."""
 
 READ_BATCH = 32
+DECODERS = min(os.cpu_count() or 1, 8)
+"""Batches decoded at a time; each holds its pictures as floats, so machines with many cores would need much memory."""
+
 FEATURES = {name: tf.io.FixedLenFeature([], tf.string) for name in (schema.IMAGE, schema.MASK)}
 
 
@@ -71,13 +74,13 @@ def load(
     own = list(files[worker::workers]) if by_file else list(files)
     records = tf.data.TFRecordDataset(own, compression_type="GZIP")
     records = records if by_file else records.shard(workers, worker)
-    count = sum(len(chunk) for chunk in _as_it_is(records.batch(1024)).as_numpy_iterator())
+    count = sum(len(chunk) for chunk in _untuned(records.batch(1024)).as_numpy_iterator())
     if count == 0:
         raise DataError(f"the {name} split holds no picture; give it a larger share in [split].")
     images, masks = _allocate(count, image_size, cache_gb, name)
-    decoded = records.batch(READ_BATCH).map(_compact(transform), num_parallel_calls=os.cpu_count() or 1).prefetch(2)
+    decoded = records.batch(READ_BATCH).map(_compact(transform), num_parallel_calls=DECODERS).prefetch(2)
     done = 0
-    for some_images, some_masks in _as_it_is(decoded).as_numpy_iterator():
+    for some_images, some_masks in _untuned(decoded).as_numpy_iterator():
         images[done : done + len(some_images)] = some_images
         masks[done : done + len(some_images)] = some_masks
         done += len(some_images)
@@ -98,7 +101,7 @@ def batches(data: Pictures, batch_size: int, order: np.ndarray) -> tf.data.Datas
 
     side, count = data.images.shape[1], None if len(order) % batch_size else batch_size
     signature = (tf.TensorSpec([count, side, side, 3], tf.uint8), tf.TensorSpec([count, side, side], tf.uint8))
-    return _as_it_is(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
+    return _untuned(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
 
 
 def epoch_order(count: int, wanted: int, seed: int, epoch: int) -> np.ndarray:
@@ -113,7 +116,7 @@ def epoch_order(count: int, wanted: int, seed: int, epoch: int) -> np.ndarray:
     return np.resize(np.random.default_rng((seed, epoch)).permutation(count), wanted)
 
 
-def _as_it_is(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Turns off tf.data's search for better settings, which holds up the end of an iteration.
 
     Its thread looks again after 10 ms, 20 ms, 40 ms and so on, up to a minute. Told to stop, it may miss that and sleep
