@@ -52,10 +52,11 @@ def _end_with_parent() -> None:
     Left alone, it would write on beside the run that continues, and then wait for more work for ever.
     """
     parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
     def wait() -> None:
-        if parent is not None:
-            parent.join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -55,7 +55,7 @@ The Caspian Sea is painted as the sea is, and most of the Aral Sea had dried up.
 
 _WATER = CLASSES.index("water")
 _LAKE = 0.02
-"""Of a tile's pixels: water from which on a tile for training may overlap others, by quarters of its side."""
+"""A tile for training with a larger share of water than this may overlap others, by quarters of its side."""
 
 _KEPT_SEA = 1 / 8
 
@@ -117,7 +117,7 @@ def entries(config: Config) -> list[files.Entry]:
 
 
 def kept_tiles() -> list[Tile]:
-    """Every tile of the bands, less most of those that are sea alone, and those between them that show a lake."""
+    """The bands in tiles, less most of those that are sea alone; for training also tiles in between that show a lake."""
     _, classes = _map()
     tiles = []
     for split, first, end in _BANDS:
