@@ -117,7 +117,7 @@ def entries(config: Config) -> list[files.Entry]:
 
 
 def kept_tiles() -> list[Tile]:
-    """The bands in tiles, less most of those that are sea alone; for training also tiles in between that show a lake."""
+    """The bands in tiles, less most of those that are sea alone; for training also those in between with a lake."""
     _, classes = _map()
     tiles = []
     for split, first, end in _BANDS:
