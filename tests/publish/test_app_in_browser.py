@@ -236,14 +236,16 @@ def test_the_space_as_pushed_shows_the_mask_of_its_pinned_version(
     space = SpacePlan("me/shapes", sdk=sdk)
     published = client.publish(assemble(saved_model, 1764000000, "me/shapes", {}, space=space))
     client.publish(assemble(saved_model, 1764000001, "me/shapes", {"license": "mit"}))  # main has moved on
-    folder, home, port = tmp_path / "space", tmp_path / "home", free_port()
+    folder, home, temporary, port = tmp_path / "space", tmp_path / "home", tmp_path / "temporary", free_port()
     folder.mkdir()
+    temporary.mkdir()
     for path, blob in loopback.repo("me/shapes", "space").find("main").tree.items():
         (folder / path).write_bytes(loopback.store.content(blob))
     environment = {
         **{name: value for name, value in os.environ.items() if name != "HF_TOKEN"},
         "HF_ENDPOINT": loopback.endpoint,
         "HF_HOME": str(home),
+        "TMPDIR": str(temporary),
         "GRADIO_ANALYTICS_ENABLED": "False",
         "STREAMLIT_SERVER_HEADLESS": "true",  # A container has no display.
         "PORT": str(port),
@@ -261,6 +263,8 @@ def test_the_space_as_pushed_shows_the_mask_of_its_pinned_version(
         blended = 0.4 * original + 0.6 * palette(len(shapes.CLASSES))[expected]
         wait_until(lambda: np.abs(overlay(page, sdk) - blended).mean() < NEAR)
         np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
+    left = [path for path in temporary.rglob("*mask.png") if path.parents[1] != temporary / "gradio"]
+    assert not left, "only what lies in Gradio's cache is deleted in time"
     [snapshot] = (home / "hub" / "models--me--shapes" / "snapshots").iterdir()
     assert snapshot.name == published.commit_id
 

@@ -2,12 +2,12 @@
 
 import html
 import os
-import tempfile
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 from gradio.data_classes import ImageData
+from gradio.processing_utils import save_bytes_to_cache
 from predictor import BadPictureError, Prediction, Predictor, model_folder
 
 REPO_ID = "$MODEL_REPO_ID"
@@ -24,6 +24,7 @@ BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
 
 HERE = Path(__file__).parent
 PREDICTOR = Predictor(model_folder(REPO_ID, REVISION))
+HOUR_S = 3600
 EXAMPLES = sorted(str(path) for path in (HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
 
 
@@ -55,16 +56,14 @@ def segment(path: str | None, opacity: float) -> tuple:
         prediction = PREDICTOR.predict(Path(path).read_bytes())
     except BadPictureError as error:  # The browser could show its broken-image icon only: the upload is taken away.
         return *cleared(f"⚠️ **Not segmented.** {error}"), None
-    folder = Path(tempfile.mkdtemp(prefix="mask-"))
-    mask_path = folder / f"{Path(path).stem}-mask.png"
-    mask_path.write_bytes(prediction.mask_png())
+    mask_path = save_bytes_to_cache(prediction.mask_png(), f"{Path(path).stem}-mask.png", mask.GRADIO_CACHE)
     height, width = prediction.mask.shape
     summary = f"{width} × {height} pixels · mean confidence {prediction.confidence:.0%}"
     return (
         prediction,
         overlay(prediction, opacity),
         legend(prediction.shares),
-        gr.File(str(mask_path), visible=True),
+        gr.File(mask_path, visible=True),
         summary,
         gr.skip(),
     )
@@ -80,7 +79,8 @@ def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
     return None if prediction is None else prediction.overlay(PREDICTOR.palette, opacity)
 
 
-with gr.Blocks(title=f"Segmentation: {REPO_ID}") as demo:
+# Uploads and masks are files of Gradio's cache: without a limit, each visitor would leave some for good.
+with gr.Blocks(title=f"Segmentation: {REPO_ID}", delete_cache=(HOUR_S, HOUR_S)) as demo:
     gr.Markdown(
         f"# {REPO_ID.split('/')[-1]}\n"
         f"Upload a picture{' or pick an example' if EXAMPLES else ''}: "
