@@ -44,7 +44,7 @@ def train_step(
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
 
     # Many small operations on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def loss_of(logits: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
         return segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
 
@@ -62,7 +62,7 @@ def train_step(
         optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
         return loss
 
-    @tf.function(jit_compile=recipe.xla)
+    @tf.function(jit_compile=recipe.xla, autograph=False)
     def step(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, strategy.run(learn, (images, masks)), axis=None)
 
@@ -81,7 +81,7 @@ def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> Eval
         tf.TensorSpec([None, image_size, image_size], tf.uint8),
     ]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def step(images: tf.Tensor, masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(pictures.normalize(images), training=False)
         loss = segmentation_loss(logits, masks, None, recipe.dice_weight, recipe.label_smoothing)
