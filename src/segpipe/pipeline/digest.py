@@ -7,7 +7,7 @@ TFX reuses a component when its arguments and inputs are the same; it does not l
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from segpipe.config import Config, to_json
@@ -63,11 +63,13 @@ def _source_file(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin else None
 
 
-def _imports(source: bytes, module: str) -> Iterator[str]:
+@cache
+def _imports(source: bytes, module: str) -> tuple[str, ...]:
+    """What a module imports of this package; several components share most of their modules."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(source, filename=module)):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from (name for name in names if name.split(".")[0] == _PACKAGE)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == _PACKAGE)
