@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import segpipe
 import segpipe.pipeline  # Serves a module that TFDV imports and tfx-bsl has dropped.
 from segpipe.ingest import feature_schema
-from tests import shapes
+from tests import forked, shapes
 from tests.servers.google_cloud import LoopbackGoogle
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)
 
@@ -91,14 +92,8 @@ class Project:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.command(*arguments),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            env=self.environment(),
-        )
+    def start(self, *arguments: str) -> BaseProcess:
+        return forked.start(self.command(*arguments), self.environment(), self.folder, self.folder / "run.log")
 
     def summary(self) -> dict:
         return json.loads((self.run_dir / "summary.json").read_text())

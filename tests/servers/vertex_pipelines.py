@@ -7,7 +7,6 @@ an earlier one, and keeps the artifacts for later runs' resolvers.
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from typing import Any
 
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf import json_format
+
+from tests import forked
 
 from .google_cloud import LoopbackGoogle
 
@@ -144,10 +145,10 @@ class LoopbackPipelines:
     def _process(self, name: str, command: list[str]) -> None:
         command = [sys.executable if word == "python" else word for word in command]
         command = [word.replace("/gcs/", f"{self.mount}/") for word in command]
-        done = subprocess.run(
-            command, env=self.google.process_environment(), capture_output=True, text=True, timeout=600, check=False
-        )
-        self.logs[name] = done.stdout + done.stderr
+        self.mount.mkdir(exist_ok=True)
+        log = self.mount.with_name(f"{name}.log")
+        done = forked.run(command, self.google.process_environment(), self.mount, log, timeout_s=600)
+        self.logs[name] = done.stdout
         if done.returncode:
             raise RuntimeError(self.logs[name][-1500:])
 

@@ -1,0 +1,60 @@
+"""Commands as forks of a process that has imported TFX: `python -m MODULE …` without its first eight seconds.
+
+The process is a real one, with a pid, an exit status and an environment of its own. What it does not show is that the
+module imports all it needs; a test that starts one such command in the usual way does.
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["segpipe.pipeline.vertex_step", "segpipe.pipeline.run", "segpipe.pipeline.training"])
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> BaseProcess:
+    """Starts a command.
+
+    Args:
+      command: a Python, "-m", a module's name, and the arguments.
+      environment: of the process.
+      folder: where it runs.
+      log: gets what it prints.
+    """
+    _, flag, module, *arguments = command
+    assert flag == "-m", f"not python -m MODULE: {command}"
+    process = _CONTEXT.Process(target=_run, args=(module, arguments, dict(environment), folder, log))
+    process.start()
+    return process
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; `stdout` of the result is all that it printed.
+
+    Raises:
+      TimeoutError: it did not end in time, and was killed.
+    """
+    process = start(command, environment, folder, log)
+    process.join(timeout_s)
+    if process.exitcode is None:
+        process.kill()
+        raise TimeoutError(log.read_text()[-1500:])
+    return subprocess.CompletedProcess(command, process.exitcode, log.read_text())
+
+
+def _run(module: str, arguments: list[str], environment: dict[str, str], folder: Path, log: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    with log.open("wb") as stream:
+        for printed in (1, 2):
+            os.dup2(stream.fileno(), printed)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
