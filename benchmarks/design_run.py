@@ -1,6 +1,8 @@
 """One step of one design, in a process of its own: pairs of files in, what the step took as JSON out.
 
-python -m benchmarks.design_run {weights|prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json
+python -m benchmarks.design_run {weights|prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json [STEPS]
+
+STEPS of training are timed by `rates`; 10 where it is not given.
 """
 
 import gc
@@ -21,16 +23,17 @@ from segpipe.ingest import tfrecord
 
 CONFIG = Path(__file__).with_name("bench.toml")
 PUBLISHED_SCHEMA = Path(__file__).with_name("published_design.pbtxt")
-TIMED_STEPS = 10
+DEFAULT_STEPS = 10
 
 Measured = dict[str, Any]
 
 
-def main(step: str, design: str, pairs: str, work_dir: str, result: str) -> None:
+def main(step: str, design: str, pairs: str, work_dir: str, result: str, timed: str = str(DEFAULT_STEPS)) -> None:
     """Runs one step and writes what it took."""
     if design == "segpipe":
         tensorflow_settings.apply()  # As its command does.
-    measured = STEPS[step, design](Path(pairs).absolute(), Path(work_dir).absolute())
+    more = (int(timed),) if step == "rates" else ()
+    measured = STEPS[step, design](Path(pairs).absolute(), Path(work_dir).absolute(), *more)
     Path(result).write_text(json.dumps(measured, indent=1))
 
 
@@ -117,7 +120,7 @@ class _Notes:
         self.nodes[outcome.node] = meter.Clock.now() - self._started
 
 
-def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
+def rates_segpipe(pairs: Path, work_dir: Path, timed: int) -> Measured:
     """Segpipe's training input and step, each by itself, on what `run` left."""
     import numpy as np
     import tensorflow_transform as tft
@@ -143,11 +146,11 @@ def rates_segpipe(pairs: Path, work_dir: Path) -> Measured:
     batch = train.images[order], train.masks[order]
     return {
         "input_pictures_per_s": len(train) / input_s,
-        "step_pictures_per_s": _step_rate(lambda: float(step(*batch)), config.train.batch_size),
+        "step_pictures_per_s": _step_rate(lambda: float(step(*batch)), config.train.batch_size, timed),
     }
 
 
-def rates_published(pairs: Path, work_dir: Path) -> Measured:
+def rates_published(pairs: Path, work_dir: Path, timed: int) -> Measured:
     """The published training input and step, each by itself, on what `run` left."""
     published = _published()
     import tensorflow_transform as tft
@@ -170,18 +173,18 @@ def rates_published(pairs: Path, work_dir: Path) -> Measured:
     model = published.unet()
     return {
         "input_pictures_per_s": batches * published.BATCH_SIZE / input_s,
-        "step_pictures_per_s": _step_rate(lambda: model.train_on_batch(*batch), published.BATCH_SIZE),
+        "step_pictures_per_s": _step_rate(lambda: model.train_on_batch(*batch), published.BATCH_SIZE, timed),
     }
 
 
-def _step_rate(step: Callable[[], Any], batch_size: int) -> float:
-    """Pictures per second of one batch in memory, over and over; the first two steps are for tracing."""
+def _step_rate(step: Callable[[], Any], batch_size: int, timed: int) -> float:
+    """Pictures per second of one batch in memory, `timed` times over; two steps before that are for tracing."""
     step()
     step()
     started = time.monotonic()
-    for _ in range(TIMED_STEPS):
+    for _ in range(timed):
         step()
-    return TIMED_STEPS * batch_size / (time.monotonic() - started)
+    return timed * batch_size / (time.monotonic() - started)
 
 
 def _published() -> Any:
@@ -237,7 +240,7 @@ def _count(split: Path) -> int:
     return number
 
 
-STEPS: dict[tuple[str, str], Callable[[Path, Path], Measured]] = {
+STEPS: dict[tuple[str, str], Callable[..., Measured]] = {
     ("weights", "segpipe"): write_weights,
     ("prepare", "segpipe"): prepare_segpipe,
     ("prepare", "published"): prepare_published,
