@@ -1,6 +1,5 @@
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +7,7 @@ import tensorflow as tf
 from segpipe import model, schema
 from segpipe.config import Config
 from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.model import seeds
 from segpipe.preprocess import pictures
 from segpipe.serve.export import export
 
@@ -26,8 +26,8 @@ def transform(features):
 
 @pytest.fixture(scope="module")
 def network():
-    keras.utils.set_random_seed(0)
-    return model.build(CONFIG.model, CLASSES, SIZE)
+    with seeds.drawn_from(0):
+        return model.build(CONFIG.model, CLASSES, SIZE)
 
 
 @pytest.fixture(scope="module")

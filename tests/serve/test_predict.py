@@ -1,6 +1,5 @@
 import shutil
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +10,7 @@ from typer.testing import CliRunner
 from segpipe import model
 from segpipe.cli.predict import predict as predict_command
 from segpipe.errors import DataError, UserError
+from segpipe.model import seeds
 from segpipe.preprocess import pictures
 from segpipe.preprocess.palette import overlay, palette
 from segpipe.serve.export import export
@@ -23,8 +23,8 @@ JPEG_SIZE = (75, 50)  # width, height
 
 @pytest.fixture(scope="module")
 def network():
-    keras.utils.set_random_seed(0)
-    return model.build(CONFIG.model, CLASSES, SIZE).model
+    with seeds.drawn_from(0):
+        return model.build(CONFIG.model, CLASSES, SIZE).model
 
 
 @pytest.fixture(scope="module")

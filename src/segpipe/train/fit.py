@@ -19,7 +19,7 @@ import tensorflow as tf
 from segpipe import model as models
 from segpipe.config import Config
 from segpipe.errors import RunError
-from segpipe.model import presets, weights
+from segpipe.model import presets, seeds, weights
 from segpipe.progress import report
 from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, precision, steps, tensorboard
 
@@ -72,7 +72,8 @@ def fit(
     keras.utils.set_random_seed(config.seed)
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with strategy.scope(), precision.building_in(precision.resolve(recipe.precision)):
+    in_precision = precision.building_in(precision.resolve(recipe.precision))
+    with strategy.scope(), in_precision, seeds.drawn_from(config.seed):
         network = models.build(config.model, config.num_classes, config.data.image_size, config.directory)
     traced = tf.function(transform, autograph=False)  # Once for both splits: that takes longer than many pictures.
     cache = (traced, config.data.image_size, recipe.cache_gb)
