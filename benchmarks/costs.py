@@ -111,12 +111,52 @@ def _statistics_s(executor: Any, folder: Path, **properties: Any) -> float:
     return (meter.Clock.now() - started).cpu_seconds
 
 
+def first_step_by_keras(folder: Path) -> float:
+    """The first step of a training, which traces and compiles it, by Keras' AdamW."""
+    import keras
+
+    def build(recipe: Any, variables: Any, pretrained: Any, steps: int) -> Any:
+        adam = keras.optimizers.AdamW(optimizer.learning_rate(recipe, steps), recipe.weight_decay)
+        adam.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) < 2])
+        adam.build(variables)
+        return adam
+
+    from segpipe.train import optimizer
+
+    return _first_step_s(build)
+
+
+def first_step(folder: Path) -> float:
+    """The same by segpipe's."""
+    from segpipe.train import optimizer
+
+    return _first_step_s(optimizer.build)
+
+
+def _first_step_s(build: Callable[..., Any]) -> float:
+    """Of the published network, all of it trained, on one picture of 32 pixels: next to nothing is computed."""
+    import numpy as np
+
+    from segpipe import config as config_module
+    from segpipe import model as models
+    from segpipe.train import steps
+
+    config = config_module.load(design_run.CONFIG, ["model.weights=none", "data.image_size=32"])
+    model = models.build(config.model, config.num_classes, config.data.image_size).model
+    adam = build(config.train, model.trainable_variables, (), 10)
+    step = steps.train_step(model, model.trainable_variables, adam, config.train, None, config.seed)
+    started = meter.Clock.now()
+    float(step(np.zeros((1, 32, 32, 3), np.uint8), np.zeros((1, 32, 32), np.uint8)))
+    return (meter.Clock.now() - started).cpu_seconds
+
+
 Measurement = Callable[[Path], float]
 PAIRS: dict[str, tuple[Measurement, Measurement]] = {
     "import without and with byte-code": (import_from_source, import_compiled),
     "the same, looking for garbage often and seldom": (import_collecting_often, import_compiled),
     "start of a Beam component": (pack_tfx, pack_nothing),
     f"statistics of {PICTURES} pictures, 3 splits": (statistics_of_tfx, statistics_in_one_pass),
+    "first step of a training": (first_step_by_keras, first_step),
 }
 
 

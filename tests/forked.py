@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import fsspec.config
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["segpipe.pipeline.vertex_step", "segpipe.pipeline.run", "segpipe.pipeline.training"])
 
@@ -52,6 +54,7 @@ def run(
 def _run(module: str, arguments: list[str], environment: dict[str, str], folder: Path, log: Path) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    fsspec.config.set_conf_env(fsspec.config.conf)  # It has read the parent's as it was imported.
     os.chdir(folder)
     with log.open("wb") as stream:
         for printed in (1, 2):
