@@ -20,8 +20,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from segpipe.preprocess.palette import palette
 from segpipe.publish.assemble import assemble
+from segpipe.publish.files import File
 from segpipe.publish.hub import HuggingFace
-from segpipe.publish.space.plan import SpacePlan
+from segpipe.publish.space.plan import ModelRevision, SpacePlan
 from tests import shapes
 from tests.servers.hub import LoopbackHub
 
@@ -236,16 +237,14 @@ def test_the_space_as_pushed_shows_the_mask_of_its_pinned_version(
     space = SpacePlan("me/shapes", sdk=sdk)
     published = client.publish(assemble(saved_model, 1764000000, "me/shapes", {}, space=space))
     client.publish(assemble(saved_model, 1764000001, "me/shapes", {"license": "mit"}))  # main has moved on
-    folder, home, temporary, port = tmp_path / "space", tmp_path / "home", tmp_path / "temporary", free_port()
+    folder, home, port = tmp_path / "space", tmp_path / "home", free_port()
     folder.mkdir()
-    temporary.mkdir()
     for path, blob in loopback.repo("me/shapes", "space").find("main").tree.items():
         (folder / path).write_bytes(loopback.store.content(blob))
     environment = {
         **{name: value for name, value in os.environ.items() if name != "HF_TOKEN"},
         "HF_ENDPOINT": loopback.endpoint,
         "HF_HOME": str(home),
-        "TMPDIR": str(temporary),
         "GRADIO_ANALYTICS_ENABLED": "False",
         "STREAMLIT_SERVER_HEADLESS": "true",  # A container has no display.
         "PORT": str(port),
@@ -263,10 +262,39 @@ def test_the_space_as_pushed_shows_the_mask_of_its_pinned_version(
         blended = 0.4 * original + 0.6 * palette(len(shapes.CLASSES))[expected]
         wait_until(lambda: np.abs(overlay(page, sdk) - blended).mean() < NEAR)
         np.testing.assert_array_equal(downloaded_mask(page, sdk), expected)
-    left = [path for path in temporary.rglob("*mask.png") if path.parents[1] != temporary / "gradio"]
-    assert not left, "only what lies in Gradio's cache is deleted in time"
     [snapshot] = (home / "hub" / "models--me--shapes" / "snapshots").iterdir()
     assert snapshot.name == published.commit_id
+
+
+def test_what_visitors_leave_is_deleted_and_the_examples_stay(page: Page, saved_model: Path, tmp_path: Path):
+    """Gradio's app, which keeps files for a second here in place of an hour."""
+    folder, temporary, port = tmp_path / "app", tmp_path / "temporary", free_port()
+    temporary.mkdir()
+    example = File("example.jpg", picture(seed=9, width=90, height=70))
+    for file in SpacePlan("me/shapes", examples=(example,)).render(ModelRevision("me/shapes", "1", "local", "")):
+        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file.path).write_bytes(file.read())
+    app = (folder / "app.py").read_text()
+    assert app.count("KEPT_S = 3600") == 1
+    (folder / "app.py").write_text(app.replace("KEPT_S = 3600", "KEPT_S = 1"))
+    environment = {
+        **os.environ, "TMPDIR": str(temporary), "SEGPIPE_MODEL_DIR": str(saved_model), "PORT": str(port),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }  # fmt: skip
+
+    def left() -> set[str]:
+        return {path.name for path in temporary.rglob("*") if path.is_file()}
+
+    with running(start_command(folder, port), port, cwd=folder, env=environment) as url:
+        page.goto(url)
+        page.get_by_text("Model card").wait_for()
+        offered = left()
+        upload(page, "shapes.jpg", picture(width=220, height=150))
+        page.get_by_text("220 × 150 pixels").wait_for()
+        wait_until(lambda: left() == offered)
+        page.get_by_label("Remove Image").click()
+        page.locator(".gallery-item").first.click()
+        page.get_by_text("90 × 70 pixels").wait_for()
 
 
 def start_command(space: Path, port: int) -> list[str]:

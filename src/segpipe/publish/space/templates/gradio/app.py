@@ -24,7 +24,7 @@ BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
 
 HERE = Path(__file__).parent
 PREDICTOR = Predictor(model_folder(REPO_ID, REVISION))
-HOUR_S = 3600
+KEPT_S = 3600
 EXAMPLES = sorted(str(path) for path in (HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
 
 
@@ -79,8 +79,8 @@ def overlay(prediction: Prediction | None, opacity: float) -> np.ndarray | None:
     return None if prediction is None else prediction.overlay(PREDICTOR.palette, opacity)
 
 
-# Uploads and masks are files of Gradio's cache: without a limit, each visitor would leave some for good.
-with gr.Blocks(title=f"Segmentation: {REPO_ID}", delete_cache=(HOUR_S, HOUR_S)) as demo:
+# Uploads and masks are files of Gradio's cache: without a limit, each visitor would leave some for good. Examples stay.
+with gr.Blocks(title=f"Segmentation: {REPO_ID}", delete_cache=(KEPT_S, KEPT_S)) as demo:
     gr.Markdown(
         f"# {REPO_ID.split('/')[-1]}\n"
         f"Upload a picture{' or pick an example' if EXAMPLES else ''}: "
