@@ -1,4 +1,6 @@
 import json
+import random
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from segpipe.errors import RunError
 from segpipe.preprocess import pictures
 from segpipe.train import checkpoint, data, metrics
 from tests.train.conftest import SIZE, tiny_config, transform
+
+fit = import_module("segpipe.train.fit")  # By its module's name: the package has a function of the same name.
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,27 @@ def test_the_loss_falls_and_the_rectangle_is_found(trained):
     history = trained[0].history
     assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert max(row["val_mean_iou"] for row in history) > 0.6
+
+
+class BuiltError(Exception):
+    """A training that ends with its network's initial weights."""
+
+
+def test_the_first_weights_are_the_seeds_whoever_else_draws_random_numbers(files, tmp_path, monkeypatch):
+    build = fit.models.build
+
+    def first_weights(disturb) -> list[np.ndarray]:
+        def built(*arguments):
+            disturb()
+            raise BuiltError(build(*arguments).model.get_weights())
+
+        monkeypatch.setattr(fit.models, "build", built)
+        with pytest.raises(BuiltError) as ended:
+            train.fit(tiny_config(), *files, transform, str(tmp_path))
+        return ended.value.args[0]
+
+    for quiet, disturbed in zip(first_weights(lambda: None), first_weights(random.random), strict=True):
+        np.testing.assert_array_equal(quiet, disturbed)
 
 
 def test_history_is_written_as_it_is_returned(trained):
