@@ -1,6 +1,6 @@
 """`make bench`: every stage of segpipe beside the published design's, as a table on the terminal and as JSON.
 
-python -m benchmarks [--pictures N …] [--side PIXELS] [--design segpipe|published|both] [--steps N]
+python -m benchmarks [--pictures N …] [--side PIXELS] [--design segpipe|published|both]
 
 Each design prepares, runs and is timed in processes of its own, one after the other, so that no import and no memory
 of one is counted for another.
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, nargs="+", default=[1000], help="how many; several show the growth")
     parser.add_argument("--side", type=int, default=128, help="of the pictures on disk in pixels; the model sees 128")
     parser.add_argument("--design", choices=[*DESIGNS, "both"], default="both")
-    parser.add_argument("--steps", type=int, default=design_run.DEFAULT_STEPS, help="of training that are timed")
+    parser.add_argument(
+        "--training-steps", type=int, default=design_run.TRAINING_STEPS, help="how many are timed, beside the run"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="folder for pictures, runs and the JSON file")
     arguments = parser.parse_args()
 
@@ -47,7 +49,7 @@ def main() -> None:
     compared: dict[int, list[table.Row]] = {}
     for pictures in sorted(arguments.pictures):
         for name in names:
-            measured[name].append(measure(name, pictures, arguments.side, arguments.steps, arguments.out, console))
+            measured[name].append(measure(name, pictures, arguments, console))
         if len(names) == len(DESIGNS):
             compared[pictures] = table.rows(measured["segpipe"][-1], measured["published"][-1])
             console.print(table.comparison(pictures, arguments.side, compared[pictures]))
@@ -66,28 +68,26 @@ def main() -> None:
     console.print(os.path.relpath(path), soft_wrap=True)
 
 
-def measure(design: str, pictures: int, side: int, steps: int, out: Path, console: Console) -> dict[str, Any]:
+def measure(design: str, pictures: int, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Takes one design through its steps on fresh folders.
 
     Args:
       design: one of DESIGNS.
       pictures: how many.
-      side: of the pictures on disk, pixels.
-      steps: of training that are timed.
-      out: folder for the pictures and the run.
+      arguments: side of the pictures on disk, training steps to time, and the folder for pictures and run.
       console: is told each step.
 
     Returns:
       name and pictures; per step what `design_run` wrote, and under <step>_cost seconds and peak memory of its process.
     """
-    pairs = write_pairs(out / "pairs", pictures, side)
-    work_dir = out / f"{design}-{pictures}-of-{side}px"
+    pairs = write_pairs(arguments.out / "pairs", pictures, arguments.side)
+    work_dir = arguments.out / f"{design}-{pictures}-of-{arguments.side}px"
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
     measured: dict[str, Any] = {"name": design, "pictures": pictures}
     for step in STEPS[design]:
         result = work_dir / f"{step}.json"
-        told = [step, design, *map(str, (pairs, work_dir, result, steps))]
+        told = [step, design, *map(str, (pairs, work_dir, result, arguments.training_steps))]
         command = [sys.executable, "-m", "benchmarks.design_run", *told]
         cost = meter.watch(command, work_dir / f"{step}.log")
         measured[step] = json.loads(result.read_text())

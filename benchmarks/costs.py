@@ -112,8 +112,10 @@ def _statistics_s(executor: Any, folder: Path, **properties: Any) -> float:
 
 
 def first_step_by_keras(folder: Path) -> float:
-    """The first step of a training, which traces and compiles it, by Keras' AdamW."""
+    """The first step of a training, which traces and compiles it, with Keras' AdamW."""
     import keras
+
+    from segpipe.train import optimizer
 
     def build(recipe: Any, variables: Any, pretrained: Any, steps: int) -> Any:
         adam = keras.optimizers.AdamW(optimizer.learning_rate(recipe, steps), recipe.weight_decay)
@@ -121,13 +123,11 @@ def first_step_by_keras(folder: Path) -> float:
         adam.build(variables)
         return adam
 
-    from segpipe.train import optimizer
-
     return _first_step_s(build)
 
 
 def first_step(folder: Path) -> float:
-    """The same by segpipe's."""
+    """The same with segpipe's."""
     from segpipe.train import optimizer
 
     return _first_step_s(optimizer.build)

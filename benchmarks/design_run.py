@@ -1,8 +1,8 @@
 """One step of one design, in a process of its own: pairs of files in, what the step took as JSON out.
 
-python -m benchmarks.design_run {weights|prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json [STEPS]
+python -m benchmarks.design_run {weights|prepare|run|rates} {segpipe|published} PAIRS WORK_DIR RESULT.json [N]
 
-STEPS of training are timed by `rates`; 10 where it is not given.
+`rates` times N training steps.
 """
 
 import gc
@@ -23,12 +23,12 @@ from segpipe.ingest import tfrecord
 
 CONFIG = Path(__file__).with_name("bench.toml")
 PUBLISHED_SCHEMA = Path(__file__).with_name("published_design.pbtxt")
-DEFAULT_STEPS = 10
+TRAINING_STEPS = 10
 
 Measured = dict[str, Any]
 
 
-def main(step: str, design: str, pairs: str, work_dir: str, result: str, timed: str = str(DEFAULT_STEPS)) -> None:
+def main(step: str, design: str, pairs: str, work_dir: str, result: str, timed: str = str(TRAINING_STEPS)) -> None:
     """Runs one step and writes what it took."""
     if design == "segpipe":
         tensorflow_settings.apply()  # As its command does.

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_both_designs_run_on_a_few_pictures(tmp_path):
-    command = [sys.executable, "-m", "benchmarks", "--pictures", "64", "--steps", "1", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks", "--pictures", "64", "--training-steps", "1", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     [result] = tmp_path.glob("*.json")

@@ -46,9 +46,9 @@ class GroupedAdamW(keras.optimizers.Adam):
         """As Keras', but `update_step` is given `_Shared` for the learning rate."""
         beta_1, beta_2, epsilon = tf.constant(self.beta_1), tf.constant(self.beta_2), tf.constant(self.epsilon)
         step = tf.cast(self.iterations + 1, tf.float32)
-        usual = learning_rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        rate = learning_rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
         decay = learning_rate * self._decay
-        shared = _Shared(usual, usual * self._slow_factor, decay, beta_1, beta_2, epsilon, tf.zeros([]))
+        shared = _Shared(rate, rate * self._slow_factor, decay, beta_1, beta_2, epsilon, tf.zeros([]))
         super()._backend_update_step(grads, trainable_variables, shared)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: "_Shared") -> None:
