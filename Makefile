@@ -9,6 +9,7 @@ REPOSITORY ?= segpipe
 IMAGE ?= $(REPOSITORY)/pipeline
 TAG ?= latest
 UV := $(shell command -v uv 2>/dev/null)
+PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
 .PHONY: push push-gpu image image-gpu image-here push-image push-image-gpu help setup demo test browser check format bench growth docs compile dist sbom fetch hubsecret report retrain lock clean
@@ -31,11 +32,13 @@ else
 	@test -x $(PYTHON) || $$(command -v python3.11 || echo python3) -c 'import sys; \
 	  v = sys.version_info[:2]; v == (3, 11) or sys.exit("segpipe needs Python 3.11 or uv; this is Python %d.%d." % v); \
 	  import venv; venv.create("$(VENV)", with_pip=True)'
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
-	  --requirement requirements.lock
-	@# Byte-code on all cores; pip would use one. A package's odd file is no reason to stop.
-	$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || true
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# uv is of the lock itself and takes a third of pip's time. It does not read pip's settings (an index of your own,
+	@# a certificate): where it cannot install, pip does.
+	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.txt
+	$(PIP_INSTALL) --require-hashes --requirement $(VENV)/uv.txt
+	$(VENV)/bin/uv pip sync --quiet --python $(PYTHON) --compile-bytecode requirements.lock \
+	  || $(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(PIP_INSTALL) --no-build-isolation --editable .
 endif
 	@touch $@
 
