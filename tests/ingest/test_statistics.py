@@ -38,6 +38,23 @@ def test_a_picture_and_its_enlargement_have_nearly_the_same_numbers():
     assert statistics.of(large) == pytest.approx(statistics.of(small), rel=1e-3)
 
 
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 255), (97, 61), (128, 128)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_numbers_are_those_of_plain_numpy(height, width, channels):
+    pixels = np.random.default_rng(height + channels).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    values = pixels / 255.0  # float64
+    luma = values @ ([0.299, 0.587, 0.114] if channels == 3 else [1.0])
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    expected = {
+        "brightness": luma.mean(),
+        "contrast": luma.std(),
+        "saturation": (np.ptp(values, axis=-1) / np.maximum(values.max(-1), 1 / 255)).mean(),
+        "sharpness": (around - 4 * luma[1:-1, 1:-1]).std(),
+    }
+    assert statistics.of(image) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (1, 400)])
 def test_tiny_and_thin_pictures_have_finite_numbers(size):
     assert all(np.isfinite(value) for value in statistics.of(Image.new("RGB", size, (9, 9, 9))).values())

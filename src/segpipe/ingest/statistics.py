@@ -1,5 +1,7 @@
 """A decoded image in, four numbers out that drift when cameras, light or focus change."""
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image
 
@@ -23,45 +25,57 @@ def of(image: Image.Image) -> dict[str, float]:
     """
     factor = max(1, max(image.size) // _SIDE)
     small = image.reduce(factor) if factor > 1 else image
-    # 8 bit as long as it goes, and one plane per channel: several times as fast as floats of [H, W, 3].
     if small.mode == "L":
-        luma, saturation = np.multiply(np.asarray(small), np.float32(1 / 255), dtype=np.float32), 0.0
+        luma, saturation = _floats(np.frombuffer(small.tobytes(), np.uint8)) / np.float32(255), 0.0
     else:
-        planes = np.frombuffer(small.tobytes("raw", "RGB;L"), np.uint8).reshape(small.height, 3, small.width)
-        red, green, blue = planes[:, 0], planes[:, 1], planes[:, 2]
-        luma = np.multiply(red, _LUMA[0], dtype=np.float32)
-        luma += np.multiply(green, _LUMA[1], dtype=np.float32)
-        luma += np.multiply(blue, _LUMA[2], dtype=np.float32)
+        # One plane per channel, 8 bit as long as it goes: several times as fast as floats of [H, W, 3]. Pillow holds
+        # four bytes per pixel, so that they come out as they lie, and only then are taken apart.
+        pixels = np.frombuffer(small.tobytes("raw", "RGBX"), np.uint8).reshape(-1, 4)
+        red, green, blue = (pixels[:, channel].copy() for channel in range(3))
+        luma = _floats(red) * _LUMA[0]
+        luma += _floats(green) * _LUMA[1]
+        luma += _floats(blue) * _LUMA[2]
         highest = np.maximum(np.maximum(red, green), blue)
         lowest = np.minimum(np.minimum(red, green), blue)
-        saturation = _mean(np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32))
+        saturation = _mean(_floats(highest - lowest) / _floats(np.maximum(highest, 1)))
+    brightness = _mean(luma)
     return {
-        schema.BRIGHTNESS: _mean(luma),
-        schema.CONTRAST: _deviation(luma),
+        schema.BRIGHTNESS: brightness,
+        schema.CONTRAST: _deviation(luma, brightness),
         schema.SATURATION: saturation,
-        schema.SHARPNESS: _sharpness(luma),
+        schema.SHARPNESS: _sharpness(luma, small.width),
     }
 
 
+def _floats(values: np.ndarray) -> np.ndarray:
+    """To float32 first, since NumPy's arithmetic converts its operands in pieces, at twice the time."""
+    return values.astype(np.float32)
+
+
 def _mean(values: np.ndarray) -> float:
-    """The mean; `ndarray.mean` takes twice as long on small arrays, as `ndarray.std` does."""
-    return float(np.add.reduce(values, axis=None) / values.size)
+    """The mean of float32 [N], summed by the BLAS; `ndarray.mean` takes several times as long on few values."""
+    return float(np.dot(values, _ones(values.size)) / values.size)
 
 
-def _deviation(values: np.ndarray) -> float:
-    """Standard deviation."""
-    centred = (values - np.float32(_mean(values))).ravel()
+def _deviation(values: np.ndarray, mean: float) -> float:
+    """Standard deviation of float32 [N]."""
+    centred = values - np.float32(mean)
     return float(np.sqrt(np.dot(centred, centred) / centred.size))
 
 
-def _sharpness(luma: np.ndarray) -> float:
-    height, width = luma.shape
+def _sharpness(luma: np.ndarray, width: int) -> float:
+    height = luma.size // width
     if min(height, width) < 3:
         return 0.0
     # On the pixels in one line, where a neighbour above is `width` before; the ends of rows are cut off afterwards.
-    line = luma.ravel()
-    laplacian = line[: -2 * width] + line[2 * width :]
-    laplacian += line[width - 1 : -width - 1]
-    laplacian += line[width + 1 : line.size - width + 1]
-    laplacian -= 4 * line[width:-width]
-    return _deviation(laplacian.reshape(height - 2, width)[:, 1:-1])
+    laplacian = luma[: -2 * width] + luma[2 * width :]
+    laplacian += luma[width - 1 : -width - 1]
+    laplacian += luma[width + 1 : luma.size - width + 1]
+    laplacian -= 4 * luma[width:-width]
+    inner = laplacian.reshape(height - 2, width)[:, 1:-1].ravel()
+    return _deviation(inner, _mean(inner))
+
+
+@lru_cache(maxsize=8)
+def _ones(number: int) -> np.ndarray:
+    return np.ones(number, np.float32)
