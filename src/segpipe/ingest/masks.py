@@ -50,6 +50,12 @@ class Meaning:
         return table
 
     @cached_property
+    def by_color(self) -> dict[int, int]:
+        """Class id or 255 by colour, as 0xBBGGRR: so it is read from Pillow's bytes on a little endian machine."""
+        ignored = {_reversed(color): schema.IGNORE for color in self.ignore_colors}
+        return {_reversed(color): class_id for class_id, color in enumerate(self.class_colors)} | ignored
+
+    @cached_property
     def known(self) -> frozenset[int]:
         """Every value with a meaning."""
         return frozenset(self.class_values) | frozenset(self.ignore_values)
@@ -97,28 +103,35 @@ def _from_colors(mask: Image.Image, meaning: Meaning) -> ClassIds:
     Raises:
       ValueError: a colour without a meaning.
     """
-    # One number per pixel, and one comparison per colour: several times as fast as a look-up of every pixel.
-    pixels = np.asarray(mask.convert("RGB").convert("RGBX")).view(">u4")[..., 0] >> 8
+    # One number per pixel, and one comparison per colour: several times as fast as a look-up of every pixel. Pillow
+    # holds four bytes per pixel, so that they come out as they lie; the fourth means nothing.
+    rgb = mask if mask.mode == "RGB" else mask.convert("RGB")
+    pixels = np.frombuffer(rgb.tobytes("raw", "RGBX"), "<u4").reshape(mask.height, mask.width) & np.uint32(0xFFFFFF)
     found = np.full(pixels.shape, schema.IGNORE, np.uint8)
     counts = [0] * len(meaning.class_colors)
     rest = pixels.size
-    for index, color in enumerate(meaning.class_colors + meaning.ignore_colors):
+    for color, class_id in meaning.by_color.items():
         if rest == 0:
             break
         here = pixels == color
         count = int(np.count_nonzero(here))
         rest -= count
-        if count and index < len(counts):
-            found[here] = index
-            counts[index] = count
+        if count and class_id != schema.IGNORE:
+            found[here] = class_id
+            counts[class_id] = count
     if rest:
-        unknown = pixels[~np.isin(pixels, meaning.class_colors + meaning.ignore_colors)]
-        shown = [f"#{color:06x}" for color in np.unique(unknown)[:5].tolist()]
+        unknown = pixels[~np.isin(pixels, list(meaning.by_color))]
+        shown = [f"#{color:06x}" for color in sorted(map(_reversed, np.unique(unknown).tolist()))[:5]]
         raise ValueError(
             f"holds the colour {' and '.join(shown)} in {_percent(unknown.size / pixels.size)} of its pixels; "
             "neither data.mask_colors nor data.ignore_colors has it."
         )
     return ClassIds(Image.fromarray(found), tuple(counts), as_stored=False)
+
+
+def _reversed(color: int) -> int:
+    """0xRRGGBB as 0xBBGGRR, and back."""
+    return int.from_bytes(color.to_bytes(3, "big"), "little")
 
 
 def stored_values(mask: Image.Image) -> Image.Image:
