@@ -101,7 +101,8 @@ def _importable(module: str) -> bool:
 
 
 def _finding_pip() -> tuple[bool, str]:
-    found = _importable("pip")
+    # Not by its module: asked for that, setuptools takes this for a process of pip, where TFX cannot be imported.
+    found = _version("pip") != "missing"
     return found, "pip, for the `tfx` command line" + ("" if found else ": `make setup` brings it")
 
 
