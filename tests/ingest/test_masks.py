@@ -64,6 +64,28 @@ def test_colours_are_refused():
         class_ids(Image.new("RGB", (2, 2), (128, 0, 0)), Meaning((0, 1)))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (300, 200)])
+def test_each_colour_becomes_its_class_whatever_lies_beside_it(mode, size):
+    rng = np.random.default_rng(0)
+    colors = np.array([(128, 0, 0), (0, 0, 128), (1, 2, 3), (224, 224, 192)], np.uint8)  # The last one is ignored.
+    truth = rng.integers(0, 4, size[::-1])
+    image = Image.fromarray(colors[truth])
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray(rng.integers(0, 256, truth.shape, dtype=np.uint8)))
+    elif mode == "P":
+        image = image.quantize(4)
+    ids = class_ids(image, Meaning((0, 1, 2), class_colors=(0x800000, 0x000080, 0x010203), ignore_colors=(0xE0E0C0,)))
+    np.testing.assert_array_equal(np.asarray(ids.image), np.where(truth == 3, 255, truth))
+    assert ids.counts == tuple(int((truth == class_id).sum()) for class_id in range(3))
+
+
+def test_unknown_colours_are_named_in_their_order_with_their_share():
+    pixels = np.array([[(128, 0, 0), (2, 0, 1), (1, 0, 2), (128, 0, 0)]], np.uint8)
+    with pytest.raises(ValueError, match=r"holds the colour #010002 and #020001 in 50\.0% of its pixels"):
+        class_ids(Image.fromarray(pixels), Meaning((0, 1), class_colors=(0x800000, 0x000080)))
+
+
 def test_16_bit_masks_keep_small_values_and_refuse_large_ones():
     values = Image.fromarray(np.array([[0, 1]], np.uint16))
     assert np.asarray(class_ids(values, Meaning((0, 1))).image).tolist() == [[0, 1]]
