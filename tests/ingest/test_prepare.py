@@ -84,6 +84,7 @@ def test_bad_pictures_all_fail_together_with_five_named(dataset, tmp_path):
     with pytest.raises(DataError, match=r"7 of 30 pictures cannot be used: .* is empty .* 2 more\. .*quarantine"):
         prepare(config(root), tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.partial").exists()
 
 
 def test_quarantined_pictures_are_listed_and_read_is_written_plus_quarantined(dataset, tmp_path):

@@ -72,15 +72,25 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
     _clear(aside)
     if aside != out:
         _clear(out)
-    account, shards = _write(parts, config, aside, workers or os.cpu_count() or 1)
+    try:
+        prepared = _write_checked(parts, config, digest, aside, out, workers or os.cpu_count() or 1)
+    except BaseException:
+        if aside != out:
+            shutil.rmtree(aside, ignore_errors=True)  # What a killed call leaves there, the next one clears.
+        raise
+    if aside != out:
+        Path(aside).rename(out)
+    return prepared
+
+
+def _write_checked(parts: list[Part], config: Config, digest: str, aside: str, out: str, workers: int) -> Prepared:
+    account, shards = _write(parts, config, aside, workers)
     check_unchanged(config, digest)
     account.check(config)
     check_counts(account.counts, config.split)
     prepared = Prepared(out, account.counts, account.bad, tuple(shards), digest)
     _write_json(files.join(aside, QUARANTINE), account.bad)
     _write_json(files.join(aside, MANIFEST), asdict(prepared))
-    if aside != out:
-        Path(aside).rename(out)
     return prepared
 
 
