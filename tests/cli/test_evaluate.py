@@ -1,10 +1,10 @@
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
+from tests import forked
 from tests.pipeline import segmenter
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures)
 
@@ -19,14 +19,8 @@ def project(tmp_path_factory):
 
 
 def _evaluate(folder, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "segpipe.cli.main", "evaluate", *arguments, "-o", "out"],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, **environment},
-        check=False,
-    )
+    command = [sys.executable, "-m", "segpipe.cli.main", "evaluate", *arguments, "-o", "out"]
+    return forked.run(command, {**os.environ, **environment}, folder)
 
 
 def test_a_model_and_data_in_a_bucket_give_json_and_a_page(project, google, tmp_path):  # noqa: F811

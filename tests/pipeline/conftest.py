@@ -14,7 +14,7 @@ import pytest
 import segpipe
 import segpipe.pipeline  # Serves a module that TFDV imports and tfx-bsl has dropped.
 from segpipe.ingest import feature_schema
-from tests import forked, shapes
+from tests import forked, shapes, small
 from tests.servers.google_cloud import LoopbackGoogle
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)
 
@@ -32,8 +32,7 @@ image_size = 32
 
 [model]
 weights = "none"
-width = 0.35
-decoder_filters = [16, 16, 8, 8]
+{model}
 
 [train]
 epochs = 2
@@ -43,6 +42,10 @@ deterministic = true
 [gate]
 min_mean_iou = 0.0
 """
+
+UNET = """width = 0.35
+decoder_filters = [16, 16, 8, 8]"""
+SMALL = f'architecture = "{small.NAME}"'
 
 CLOUD_TOML = f"""
 [vertex]
@@ -82,18 +85,12 @@ class Project:
         path = {"PYTHONPATH": str(self.source_root)} if self.source_root else {}
         return {**os.environ, **path}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self.command(*arguments),
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            env=self.environment(),
-            check=False,
-        )
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return forked.run(self.command(*arguments), self.environment(), self.folder)
 
     def start(self, *arguments: str) -> BaseProcess:
-        return forked.start(self.command(*arguments), self.environment(), self.folder, self.folder / "run.log")
+        log = self.folder / "run.log"
+        return forked.start(self.command(*arguments), self.environment(), self.folder, out=log, err=log)
 
     def summary(self) -> dict:
         return json.loads((self.run_dir / "summary.json").read_text())
@@ -102,22 +99,22 @@ class Project:
         return {node: component["status"] for node, component in self.summary()["components"].items()}
 
 
-def make_project(folder: Path, source_root: Path | None = None) -> Project:
+def make_project(folder: Path, model: str = SMALL, source_root: Path | None = None) -> Project:
     shapes.write_folder(folder / "data", count=40)
     (folder / "data" / "images" / f"{BROKEN}.jpg").write_bytes(b"no picture")
     shutil.copy(folder / "data" / "masks" / "000.png", folder / "data" / "masks" / f"{BROKEN}.png")
-    (folder / "pipeline.toml").write_text(PIPELINE_TOML)
+    (folder / "pipeline.toml").write_text(PIPELINE_TOML.format(model=model))
     feature_schema.write(folder / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
     return Project(folder, source_root)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that has run, on a copy of the package; tests edit both and run it again."""
+    """A project that has run, with the U-Net, on a copy of the package; tests edit both and run it again."""
     folder = tmp_path_factory.mktemp("tiny")
     source_root = folder / "src"
     shutil.copytree(Path(segpipe.__file__).parent, source_root / "segpipe")
-    project = make_project(folder, source_root)
+    project = make_project(folder, UNET, source_root)
     done = project.run()
     assert done.returncode == 0, done.stderr
     shutil.copy(project.run_dir / "summary.json", folder / "first.json")
@@ -130,8 +127,19 @@ def unbroken(finished: Project) -> dict:
     return json.loads((finished.folder / "first.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def small_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.copy_package(tmp_path_factory.mktemp("small") / "src")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def small_network(small_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets every process that the test starts know the small network."""
+    monkeypatch.setenv("PYTHONPATH", str(small_package), prepend=os.pathsep)
+
+
+@pytest.fixture
+def project(small_network: None, tmp_path: Path) -> Project:
     return make_project(tmp_path)
 
 

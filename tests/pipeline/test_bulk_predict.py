@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from segpipe.pipeline import bulk_predict
 from segpipe.serve import bulk
 from segpipe.serve.loaded import load
+from tests import forked
 from tests.serve import server_model
 from tests.serve.server_model import BLUE, GREEN, RED, halves, picture
 
@@ -60,13 +60,11 @@ def test_the_command_reads_and_writes_a_bucket_by_beam(google, tmp_path):
     google.storage.put("pictures", "in/more/green.jpg", picture(GREEN, kind="JPEG"))
     google.storage.put("pictures", "in/broken.png", b"no picture")
     model = server_model.save(tmp_path, 1)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "segpipe.cli.main", "predict", str(model), "gs://pictures/in", "-o", "gs://pictures/out",
-            "--format", "masks", "--beam",
-        ],
-        capture_output=True, text=True, env=google.process_environment(), check=False,
-    )  # fmt: skip
+    command = [
+        sys.executable, "-m", "segpipe.cli.main", "predict", str(model), "gs://pictures/in", "-o", "gs://pictures/out",
+        "--format", "masks", "--beam",
+    ]  # fmt: skip
+    done = forked.run(command, google.process_environment(), tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "gs://pictures/out"
     assert "2 pictures, 1 failed" in done.stderr

@@ -36,7 +36,9 @@ def kill_during(project, component):
         process.join()
 
 
-def test_a_run_killed_in_every_slow_component_ends_like_an_unbroken_one(unbroken, tmp_path):
+def test_a_run_killed_in_every_slow_component_ends_like_an_unbroken_one(project, tmp_path):
+    unbroken = project.run()
+    assert unbroken.returncode == 0, unbroken.stderr
     broken = make_project(tmp_path / "broken")
     for component in REACHED:
         kill_during(broken, component)
@@ -46,7 +48,7 @@ def test_a_run_killed_in_every_slow_component_ends_like_an_unbroken_one(unbroken
     assert "the last run was killed in Pusher; this one continues it" in finished.stderr
     assert broken.statuses()["Trainer"] == "reused"
 
-    assert broken.summary()["metrics"] == unbroken["metrics"]
+    assert broken.summary()["metrics"] == project.summary()["metrics"]
     assert_nothing_half_written(broken)
 
 

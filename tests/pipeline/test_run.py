@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from segpipe import config, model
 from segpipe.cli.main import app
 from segpipe.pipeline import provenance
 from segpipe.serve.predictor import enlarge
+from tests import forked
 from tests.pipeline.conftest import BROKEN, Project
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ def test_the_command_publishes_what_the_run_published(finished, unbroken, tmp_pa
     by_run = {path.relative_to(published): path.read_bytes() for path in published.rglob("*") if path.is_file()}
     published.rename(tmp_path / "by_run")
     command = [sys.executable, "-m", "segpipe.cli.main", "publish", str(finished.folder / "pipeline.toml")]
-    subprocess.run(command, cwd=finished.folder, env=finished.environment(), check=True)
+    assert forked.run(command, finished.environment(), finished.folder).returncode == 0
     by_command = {path.relative_to(published): path.read_bytes() for path in published.rglob("*") if path.is_file()}
     assert by_command == by_run
     [version] = (published / "models/local/tiny").glob("v*")

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests import forked
 from tests.pipeline.conftest import Project
 from tests.servers.google_cloud import LoopbackGoogle
 from tests.servers.google_grpc import Fault
@@ -14,13 +15,11 @@ from tests.servers.vertex_pipelines import LoopbackPipelines
 
 
 def submit(project: Project, google: LoopbackGoogle, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable, "-m", "segpipe.cli.main", "submit", str(project.folder / "pipeline.toml"), "--wait",
-            "--interval-s", "0.5", *arguments,
-        ],
-        env=google.process_environment(), cwd=project.folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [
+        sys.executable, "-m", "segpipe.cli.main", "submit", str(project.folder / "pipeline.toml"), "--wait",
+        "--interval-s", "0.5", *arguments,
+    ]  # fmt: skip
+    return forked.run(command, google.process_environment(), project.folder)
 
 
 @pytest.mark.slow

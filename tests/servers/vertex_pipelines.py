@@ -146,9 +146,8 @@ class LoopbackPipelines:
         command = [sys.executable if word == "python" else word for word in command]
         command = [word.replace("/gcs/", f"{self.mount}/") for word in command]
         self.mount.mkdir(exist_ok=True)
-        log = self.mount.with_name(f"{name}.log")
-        done = forked.run(command, self.google.process_environment(), self.mount, log, timeout_s=600)
-        self.logs[name] = done.stdout
+        done = forked.run(command, self.google.process_environment(), self.mount)
+        self.logs[name] = done.stdout + done.stderr
         if done.returncode:
             raise RuntimeError(self.logs[name][-1500:])
 
