@@ -20,8 +20,12 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "segpipe.pipeline",  # Serves a module that the others import and tfx-bsl has dropped; imports no other of ours.
+        "google.cloud.aiplatform",
+        "tensorflow_model_analysis",
         "tfx.components",
+        "tfx.extensions.google_cloud_ai_platform.trainer.executor",
         "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+        "tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner",
         "tfx.orchestration.local.local_dag_runner",
     ]
 )

@@ -62,6 +62,7 @@ class LoopbackDatasets:
 class _Handler(BaseHTTPRequestHandler):
     hub: LoopbackDatasets
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
