@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from PIL import Image
 
 from segpipe.ingest import feature_schema
+from tests import small
 from tests.cicd import judged
 from tests.servers.hub import LoopbackHub
 from tests.workflows.act import runs
@@ -67,6 +68,7 @@ def test_a_tag_that_is_not_the_packages_version_ships_nothing(whole, quick):
 @runs("ci.yml/verdict", "verdict.yml/train", "verdict.yml/report")
 def test_two_real_trainings_reach_the_pull_request(whole, github):
     write_discs(whole.root / "data", count=48, side=48)
+    small.add(whole.root / "src")
     (whole.root / "configs/demo.toml").write_text(DISCS.format(epochs=2))
     feature_schema.write(whole.root / "configs/schema.pbtxt", feature_schema.build(["ground", "disc"]))
     base = whole.commit()
@@ -121,6 +123,7 @@ def test_from_the_dispatch_to_vertex_to_the_pull_request(whole, github, google, 
 @runs("train.yml/publish")
 def test_a_blessed_model_reaches_the_hub_without_a_token(whole, github):
     write_discs(whole.root / "data", count=48, side=48)
+    small.add(whole.root / "src")
     feature_schema.write(whole.root / "configs/schema.pbtxt", feature_schema.build(["ground", "disc"]))
     with LoopbackHub() as hub:
         github.identity = "job-of-owner/discs"
@@ -148,9 +151,7 @@ path = "../data"
 classes = ["ground", "disc"]
 image_size = 32
 [model]
-weights = "none"
-width = 0.35
-decoder_filters = [16, 16, 16, 16]
+architecture = "small"
 [train]
 epochs = {epochs}
 batch_size = 8

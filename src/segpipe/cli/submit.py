@@ -16,7 +16,7 @@ def submit(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as in train.epochs=5.")
     ] = None,
-    interval_s: Annotated[float, typer.Option(help="Seconds between two looks at the run.", hidden=True)] = 30.0,
+    interval_s: Annotated[float, typer.Option(help="Most seconds between two looks.", hidden=True)] = 30.0,
 ) -> None:
     """Run the pipeline on Vertex AI; prints the address of its page."""
     settings = config_module.load(config, overrides or ())

@@ -65,12 +65,13 @@ def wait(job: aiplatform.PipelineJob, config: Config, told: Told, interval_s: fl
       job: that `submit` returned.
       config: the run.
       told: is given one line for each change.
-      interval_s: between two looks.
+      interval_s: between two looks, at most; the first are a second apart, as a job that is refused ends at once.
 
     Raises:
       RunError: a step failed; the sentence names it and says where its log is.
     """
     seen: dict[str, str] = {}
+    pause_s = min(1.0, interval_s)
     while True:
         with in_a_sentence("asking for the pipeline's state", config.vertex):
             state = job.state
@@ -82,7 +83,8 @@ def wait(job: aiplatform.PipelineJob, config: Config, told: Told, interval_s: fl
                 told(f"{task.task_name}: {name}")
         if state in _ENDED:
             break
-        time.sleep(interval_s)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, interval_s)
     if state != _DONE:
         raise RunError(_why(state, tasks, address(job)))
 
