@@ -9,11 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from segpipe import train
 from segpipe.config import to_json
 from segpipe.train import checkpoint
 from segpipe.train.distribution import Cluster, cluster
-from tests.train.conftest import tiny_config, transform, write_records
+from tests.train.conftest import fit, small_config, transform, write_records
 
 VERTEX = {"chief": ["a:2222"], "worker": ["b:2222", "c:2222"]}
 
@@ -46,12 +45,11 @@ if int(devices) > 1:
     cpu, = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(devices))
 
-from segpipe import train
 from segpipe.config import from_json
 from segpipe.train import distribution
-from tests.train.conftest import transform
+from tests.train.conftest import fit, transform
 
-trained = train.fit(from_json(config), json.loads(train_files), json.loads(eval_files), transform, folder)
+trained = fit(from_json(config), json.loads(train_files), json.loads(eval_files), transform, folder)
 weights = b"".join(variable.numpy().tobytes() for variable in trained.model.variables)
 answer = {
     "strategy": type(distribution.strategy()).__name__,
@@ -75,13 +73,13 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config():
-    return tiny_config(epochs=6, augment=False, patience_epochs=6, class_weights="balanced", deterministic=True)
+    return small_config(epochs=6, augment=False, patience_epochs=6, class_weights="balanced", deterministic=True)
 
 
 @pytest.fixture(scope="module")
 def alone(config, shards, tmp_path_factory):
     """The history of one device."""
-    return train.fit(config, *shards, transform, str(tmp_path_factory.mktemp("alone"))).history
+    return fit(config, *shards, transform, str(tmp_path_factory.mktemp("alone"))).history
 
 
 def start(config, shards, folder, devices=1, tf_config=None) -> subprocess.Popen:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from segpipe.config import to_json
-from tests.train.conftest import tiny_config
+from tests.train.conftest import small_config
 
 IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--"]
 DISK_MB = 64
@@ -33,10 +33,10 @@ def fill(left: int = 0):
         file.truncate(ballast.stat().st_size - left)
 
 
-from segpipe import progress, train
+from segpipe import progress
 from segpipe.config import from_json
 from segpipe.errors import RunError
-from tests.train.conftest import transform
+from tests.train.conftest import fit as train, transform
 
 config = from_json(config)
 said = []
@@ -45,7 +45,7 @@ said = []
 def fit(config, listener):
     with progress.listening(listener):
         try:
-            return train.fit(config, [train_file], [eval_file], transform, f"{disk}/work").history
+            return train(config, [train_file], [eval_file], transform, f"{disk}/work").history
         except RunError as error:
             said.append(str(error))
 
@@ -73,7 +73,7 @@ def test_a_full_disk_says_what_to_change_and_the_same_call_continues(files, tmp_
     needs_a_namespace()
     disk = tmp_path / "disk"
     disk.mkdir()
-    config = tiny_config(epochs=2)
+    config = small_config(epochs=2)
     arguments = [to_json(config), files[0][0], files[1][0], str(disk), str(DISK_MB)]
     done = subprocess.run(
         [*IN_A_NAMESPACE, sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False

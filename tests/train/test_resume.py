@@ -11,17 +11,17 @@ import pytest
 
 from segpipe.config import Config, to_json
 from segpipe.train import checkpoint
-from tests.train.conftest import tiny_config
+from tests.train.conftest import small_config
 
 PROGRAM = """
 import json, sys
-from segpipe import progress, train
+from segpipe import progress
 from segpipe.config import from_json
-from tests.train.conftest import transform
+from tests.train.conftest import fit, transform
 
 config, train_file, eval_file, folder = sys.argv[1:]
 with progress.listening(lambda step: print(step.what, step.done, flush=True)):
-    train.fit(from_json(config), [train_file], [eval_file], transform, folder)
+    fit(from_json(config), [train_file], [eval_file], transform, folder)
 """
 
 
@@ -41,7 +41,7 @@ def final_state(folder) -> tuple[list[np.ndarray], list[dict]]:
 
 @pytest.mark.slow
 def test_killed_in_an_epoch_it_continues_to_the_same_result(files, tmp_path):
-    config = tiny_config(epochs=3, batch_size=4, deterministic=True)
+    config = small_config(epochs=3, batch_size=4, deterministic=True)
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     assert start(config, files, unbroken).wait(300) == 0
 

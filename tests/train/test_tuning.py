@@ -1,19 +1,23 @@
+from unittest import mock
+
 import keras_tuner
 import numpy as np
 import pytest
 
 from segpipe import config as config_module
+from segpipe.model.architectures import ARCHITECTURES
 from segpipe.train.tuning import RecipeTuner, apply, space
-from tests.train.conftest import tiny_config, transform
+from tests.train.conftest import small_config, small_network, transform
 
 
 def config_of(**tuner):
-    return tiny_config().model_copy(update={"tuner": config_module.Tuner(enabled=True, epochs=1, **tuner)})
+    return small_config().model_copy(update={"tuner": config_module.Tuner(enabled=True, epochs=1, **tuner)})
 
 
 def search(config, files, folder) -> RecipeTuner:
     tuner = RecipeTuner(config, str(folder))
-    tuner.search(train_files=files[0], eval_files=files[1], transform=transform)
+    with mock.patch.dict(ARCHITECTURES, small=small_network):
+        tuner.search(train_files=files[0], eval_files=files[1], transform=transform)
     return tuner
 
 
@@ -35,7 +39,7 @@ def test_the_best_trial_of_a_search_is_kept_and_no_trial_is_repeated(files, tmp_
 
 def test_what_no_recipe_can_mend_ends_the_search(tmp_path, files):
     config = config_of(trials=2)
-    nowhere = config.model_copy(update={"model": config.model.model_copy(update={"weights": "gone.h5"})})
+    nowhere = config.model_copy(update={"model": config_module.Model(weights="gone.h5")})
     with pytest.raises(keras_tuner.errors.FatalError, match=r"model\.weights: no such file"):
         search(nowhere, files, tmp_path)
 

@@ -11,7 +11,7 @@ import keras
 from segpipe import config
 from segpipe.errors import ConfigError
 from segpipe.model import weights
-from segpipe.model.normalization import with_fused_normalization
+from segpipe.model.normalization import fuse_normalization
 
 LEVELS = {
     "P1": "block_1_expand_relu",
@@ -29,7 +29,7 @@ def mobilenetv2(model: config.Model, image_size: int, directory: Path) -> keras.
     Raises:
       ConfigError: the weights cannot be had or do not fit.
     """
-    return with_fused_normalization(lambda: _keras_own(model, image_size, directory))
+    return fuse_normalization(_keras_own(model, image_size, directory))
 
 
 def _keras_own(model: config.Model, image_size: int, directory: Path) -> keras.Model:

@@ -3,8 +3,10 @@
 import functools
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -59,3 +61,21 @@ def total(values: np.ndarray) -> np.ndarray:
     local = chosen.num_replicas_in_sync // cluster().workers
     summed = chosen.run(lambda: tf.constant(values, tf.int64))
     return np.asarray(chosen.reduce(tf.distribute.ReduceOp.SUM, summed, axis=None)) // local
+
+
+def averaging(variables: Sequence[keras.Variable]) -> Callable[[], None]:
+    """Compiles what gives float variables that each replica changes by itself their mean over all replicas, on each.
+
+    Moving averages are such. Being linear, they need no mean after each step: one after many comes to the same.
+    """
+    chosen = strategy()
+    if chosen.num_replicas_in_sync == 1 or not variables:
+        return lambda: None
+
+    @tf.function(autograph=False)
+    def average() -> None:
+        for variable in variables:
+            values = chosen.run(tf.identity, (variable.value,))
+            variable.value.assign(chosen.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
+
+    return average

@@ -20,6 +20,7 @@ from segpipe import model as models
 from segpipe.config import Config
 from segpipe.errors import RunError
 from segpipe.model import presets, seeds, weights
+from segpipe.model.network import sublayers
 from segpipe.progress import report
 from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, precision, steps, tensorboard
 
@@ -109,6 +110,7 @@ class _Training:
         if power:
             class_pixels = distribution.total(train.class_pixels(config.num_classes))
             self._class_weights = losses.balanced_weights(class_pixels, power)
+        self._average_statistics = distribution.averaging(_statistics(self._model))
         self._judge = steps.eval_step(self._model, recipe, config.data.image_size)
 
     def run(self, work_dir: str, digest: str) -> Trained:
@@ -158,6 +160,7 @@ class _Training:
         started = time.monotonic()
         rate = float(self._rate(self._optimizer.iterations))
         loss = self._learn(state, learn)
+        self._average_statistics()  # So that all workers judge, keep and continue the same model.
         learned_s = time.monotonic() - started
         val_loss, counts = self._validate()
         mean_iou = metrics.mean_iou(counts)
@@ -221,6 +224,13 @@ class _Training:
 
     def _all_variables(self) -> list[keras.Variable]:
         return [*self._model.variables, *self._optimizer.variables]
+
+
+def _statistics(model: keras.Model) -> list[keras.Variable]:
+    """What training changes without a gradient: batch normalization's moving averages, where they are not frozen."""
+    layers = [layer for layer in sublayers(model) if layer.trainable]
+    own = [variable for layer in layers for variable in layer._non_trainable_variables]
+    return [variable for variable in own if tf.as_dtype(variable.dtype).is_floating]
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
