@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from typer.testing import CliRunner
 
+from segpipe.cli.main import app as command_line
 from segpipe.preprocess.palette import palette
 from segpipe.publish.assemble import assemble
 from segpipe.publish.files import File
@@ -38,7 +40,9 @@ FIRST_S, LATER_S = 10.0, 2.0  # with a busy machine in mind; test_space holds th
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+        )
         yield browser
         browser.close()
 
@@ -112,8 +116,10 @@ def downloaded_mask(page: Page, sdk: str) -> np.ndarray:
 def predicted_mask(saved_model: Path, content: bytes, folder: Path) -> np.ndarray:
     """The mask that `segpipe predict` writes: uint8 [H, W]."""
     (folder / "shapes.jpg").write_bytes(content)
-    segpipe = [sys.executable, "-m", "segpipe.cli.main", "predict", saved_model, folder / "shapes.jpg"]
-    subprocess.run([*segpipe, "-o", folder], check=True)
+    predicted = CliRunner().invoke(
+        command_line, ["predict", str(saved_model), str(folder / "shapes.jpg"), "-o", str(folder)]
+    )
+    assert predicted.exit_code == 0, predicted.output
     return np.asarray(Image.open(folder / "shapes.mask.png"))
 
 
