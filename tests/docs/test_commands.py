@@ -17,10 +17,12 @@ import typer
 
 from segpipe.cli import main
 from segpipe.ingest import feature_schema
+from segpipe.model.architectures import ARCHITECTURES
 from segpipe.serve import kept
-from tests import shapes
+from tests import shapes, small
 from tests.docs import blocks
 from tests.docs.blocks import ROOT
+from tests.docs.test_extending import shown
 
 pytestmark = pytest.mark.slow
 
@@ -38,8 +40,8 @@ SMALLER = {
     ("segpipe", "run", "my-cats/pipeline.toml"): [
         f"--set={setting}"
         for setting in (
-            "data.image_size=32", "model.weights=none", "model.width=0.35", "model.decoder_filters=[16,16,8,8]",
-            "train.epochs=1", "train.batch_size=8", "gate.min_mean_iou=0",
+            "data.image_size=32", "model.architecture=small", "model.weights=none", "train.epochs=1",
+            "train.batch_size=8", "gate.min_mean_iou=0",
         )
     ],
     ("python", "-m", "benchmarks.serving"): ["--seconds=0.3", "--soak=0"],
@@ -58,9 +60,8 @@ path = "../home/pictures/cats"
 classes = ["ground", "disk", "square"]
 image_size = 32
 [model]
+architecture = "small"
 weights = "none"
-width = 0.35
-decoder_filters = [16, 16, 8, 8]
 [train]
 epochs = 1
 batch_size = 8
@@ -76,6 +77,7 @@ class Reader:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._package = small.copy_package(folder / "src")
         self._typed: set[tuple[str, ...]] = set()
         self._servers: list[subprocess.Popen] = []
         self.address = ""
@@ -95,7 +97,7 @@ class Reader:
             assert status in (starting(STATUSES, words) or (0,)), f"{' '.join(words)}: exit status {status}"
         else:
             assert words[0] == "python", f"nothing here runs {words[0]}"
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(self._package)])}
             subprocess.run([sys.executable, *words[1:]], check=True, env=environment)
 
     def stop(self) -> None:
@@ -143,6 +145,7 @@ def reader(tmp_path_factory) -> Iterator[Reader]:
     for name in ("vertex.toml", "demo.schema.pbtxt"):
         (configs / name).write_bytes((ROOT / "configs" / name).read_bytes())
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, small.NAME, shown("src/segpipe/model/small.py").small)
         patch.chdir(folder)
         patch.setenv("HOME", str(folder / "home"))
         found = Reader(folder)
