@@ -1,6 +1,6 @@
 """Commands as forks of a process that has imported TFX: `python -m MODULE …` without its first eight seconds.
 
-The process is a real one, with pid, exit status and environment of its own. It imports segpipe's modules itself.
+The process is a real one, with pid, exit status and environment of its own.
 """
 
 import gc
@@ -29,6 +29,8 @@ _CONTEXT.set_forkserver_preload(
         "tfx.orchestration.local.local_dag_runner",
     ]
 )
+_ANEW = {"segpipe", "aiohttp", "gcsfs"}
+"""The parent's PYTHONPATH may be another, and so may the certificates that aiohttp reads as it is imported."""
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> BaseProcess:
@@ -85,7 +87,7 @@ def _run(command: Sequence[str], environment: dict[str, str], folder: Path, out:
 
 
 def _import_from(path: str) -> None:
-    """Lets this process find modules as a new one with this PYTHONPATH would, ours above all."""
+    """Lets this process find modules as a new one with this PYTHONPATH would."""
     sys.path[:0] = path.split(os.pathsep) if path else []
-    for name in [name for name in sys.modules if name.partition(".")[0] == "segpipe"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in _ANEW]:
         del sys.modules[name]
