@@ -7,24 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.pipeline.conftest import Project
 from tests.servers.google_cloud import LoopbackGoogle
 
 RUNNERS = Path(__file__).parents[2] / "runners"
-TFX = Path(sys.executable).with_name("tfx")
 
 
 def tfx(home: Path, project: Project, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [TFX, *arguments],
-        env={
-            **environment,
-            "HOME": str(home),
-            "PATH": f"{TFX.parent}:{environment['PATH']}",  # As in an activated environment: tfx asks `pip`, by name.
-            "SEGPIPE_CONFIG": str(project.folder / "pipeline.toml"),
-        },
-        cwd=home, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    """The `tfx` command, as its script calls it."""
+    environment = {
+        **environment,
+        "HOME": str(home),
+        # As in an activated environment: tfx asks `pip`, by name.
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+        "SEGPIPE_CONFIG": str(project.folder / "pipeline.toml"),
+    }
+    return forked.run([sys.executable, "-m", "tfx.tools.cli.cli_main", *arguments], environment, home)
 
 
 @pytest.mark.slow

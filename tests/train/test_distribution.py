@@ -3,8 +3,10 @@
 import json
 import os
 import socket
-import subprocess
 import sys
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from segpipe.config import to_json
 from segpipe.train import checkpoint
 from segpipe.train.distribution import Cluster, cluster
+from tests import forked
 from tests.train.conftest import fit, small_config, transform, write_records
 
 VERTEX = {"chief": ["a:2222"], "worker": ["b:2222", "c:2222"]}
@@ -47,6 +50,7 @@ if int(devices) > 1:
 
 from segpipe.config import from_json
 from segpipe.train import distribution
+from tests import forked
 from tests.train.conftest import fit, transform
 
 trained = fit(from_json(config), json.loads(train_files), json.loads(eval_files), transform, folder)
@@ -82,22 +86,25 @@ def alone(config, shards, tmp_path_factory):
     return fit(config, *shards, transform, str(tmp_path_factory.mktemp("alone"))).history
 
 
-def start(config, shards, folder, devices=1, tf_config=None) -> subprocess.Popen:
+@dataclass
+class Worker:
+    process: BaseProcess
+    out: Path
+    err: Path
+
+    def answer(self) -> dict:
+        self.process.join(300)
+        assert self.process.exitcode == 0, self.err.read_text()[-3000:]
+        return json.loads(self.out.read_text().splitlines()[-1])
+
+
+def start(config, shards, folder: Path, name: str = "", devices: int = 1, tf_config: dict | None = None) -> Worker:
     train_files, eval_files = shards
-    arguments = [to_json(config), json.dumps(train_files), json.dumps(eval_files), str(folder), str(devices)]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_CONFIG": json.dumps(tf_config or {})},
-    )
-
-
-def answer(process: subprocess.Popen) -> dict:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-3000:]
-    return json.loads(out.splitlines()[-1])
+    arguments = [to_json(config), json.dumps(train_files), json.dumps(eval_files), str(folder / "work"), str(devices)]
+    environment = {**os.environ, "TF_CONFIG": json.dumps(tf_config or {})}
+    out, err = folder / f"{name}.out", folder / f"{name}.err"
+    process = forked.start([sys.executable, "-c", PROGRAM, *arguments], environment, folder, out, err)
+    return Worker(process, out, err)
 
 
 def free_ports(count: int) -> list[int]:
@@ -121,18 +128,24 @@ def test_two_workers_train_as_one(config, shards, alone, tmp_path):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     cluster = {"chief": addresses[:1], "worker": addresses[1:]}  # As Vertex AI sets it.
     tasks = [{"type": "chief", "index": 0}, {"type": "worker", "index": 0}]
-    workers = [start(config, shards, tmp_path, tf_config={"cluster": cluster, "task": task}) for task in tasks]
-    chief, worker = [answer(process) for process in workers]
+    workers = [
+        start(config, shards, tmp_path, task["type"], tf_config={"cluster": cluster, "task": task}) for task in tasks
+    ]
+    chief, worker = [worker.answer() for worker in workers]
     assert (chief["strategy"], chief["replicas"]) == ("CollectiveAllReduceStrategy", 2)
     assert chief["weights"] == worker["weights"]
     assert [row["val_mean_iou"] for row in chief["history"]] == [row["val_mean_iou"] for row in worker["history"]]
     assert_same_curve(chief["history"], alone)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [checkpoint.FILE, "history.json", "tensorboard"]
-    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [
+        checkpoint.FILE,
+        "history.json",
+        "tensorboard",
+    ]
+    assert len(list((tmp_path / "work" / "tensorboard").iterdir())) == 1
 
 
 @pytest.mark.slow
 def test_two_devices_train_as_one(config, shards, alone, tmp_path):
-    mirrored = answer(start(config, shards, tmp_path, devices=2))
+    mirrored = start(config, shards, tmp_path, devices=2).answer()
     assert (mirrored["strategy"], mirrored["replicas"]) == ("MirroredStrategy", 2)
     assert_same_curve(mirrored["history"], alone)

@@ -3,14 +3,16 @@
 import json
 import os
 import signal
-import subprocess
 import sys
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segpipe.config import Config, to_json
 from segpipe.train import checkpoint
+from tests import forked
 from tests.train.conftest import small_config
 
 PROGRAM = """
@@ -25,10 +27,16 @@ with progress.listening(lambda step: print(step.what, step.done, flush=True)):
 """
 
 
-def start(config: Config, files, folder) -> subprocess.Popen:
+def start(config: Config, files, folder: Path, out: Path) -> BaseProcess:
     (train_file,), (eval_file,) = files
     command = [sys.executable, "-c", PROGRAM, to_json(config), train_file, eval_file, str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return forked.start(command, os.environ, folder.parent, out, err=folder.parent / "err")
+
+
+def ended(process: BaseProcess) -> int | None:
+    """Its exit status."""
+    process.join(300)
+    return process.exitcode
 
 
 def final_state(folder) -> tuple[list[np.ndarray], list[dict]]:
@@ -42,22 +50,21 @@ def final_state(folder) -> tuple[list[np.ndarray], list[dict]]:
 @pytest.mark.slow
 def test_killed_in_an_epoch_it_continues_to_the_same_result(files, tmp_path):
     config = small_config(epochs=3, batch_size=4, deterministic=True)
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    assert start(config, files, unbroken).wait(300) == 0
+    unbroken, broken, out = (tmp_path / name for name in ("unbroken", "broken", "out"))
+    assert ended(start(config, files, unbroken, tmp_path / "out of unbroken")) == 0
 
-    process = start(config, files, broken)
-    for line in process.stdout:
-        if line.startswith("epoch 2/3"):
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    assert process.wait(60) == -signal.SIGKILL
+    process = start(config, files, broken, out)
+    while not out.exists() or "epoch 2/3" not in out.read_text():
+        process.join(0.005)
+        assert process.exitcode is None, (tmp_path / "err").read_text()
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
     assert json.loads((broken / "history.json").read_text())[-1]["epoch"] == 1
 
-    continued = start(config, files, broken)
-    said = continued.stdout.read()
-    assert continued.wait(300) == 0
-    assert "epoch 1/3" not in said
-    assert "epoch 2/3" in said
+    out.unlink()
+    assert ended(start(config, files, broken, out)) == 0
+    assert "epoch 1/3" not in out.read_text()
+    assert "epoch 2/3" in out.read_text()
 
     (expected, expected_history), (got, got_history) = final_state(unbroken), final_state(broken)
     assert got_history == expected_history
