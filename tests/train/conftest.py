@@ -76,7 +76,7 @@ def small_config(**train) -> Config:
 
 
 def small_network(model: Model, num_classes: int, image_size: int, directory: Path) -> Network:
-    """A convolution with batch normalization and one without: all that is to be kept, shared or averaged."""
+    """A convolution with Keras' batch normalization and one without: all that is to be kept, shared or averaged."""
     inputs = keras.Input((image_size, image_size, 3))
     x = keras.layers.Conv2D(8, 3, 2, padding="same", use_bias=False)(inputs)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
@@ -84,7 +84,12 @@ def small_network(model: Model, num_classes: int, image_size: int, directory: Pa
     return Network(keras.Model(inputs, logits), encoder=keras.Model(inputs, x))
 
 
+def knowing_small_network():
+    """A context in which a config may name it."""
+    return mock.patch.dict(ARCHITECTURES, small=small_network)
+
+
 def fit(*arguments) -> Trained:
     """`train.fit`, which knows `small_network`: traced in a second, where the U-Net takes ten."""
-    with mock.patch.dict(ARCHITECTURES, small=small_network):
+    with knowing_small_network():
         return train.fit(*arguments)

@@ -50,7 +50,6 @@ if int(devices) > 1:
 
 from segpipe.config import from_json
 from segpipe.train import distribution
-from tests import forked
 from tests.train.conftest import fit, transform
 
 trained = fit(from_json(config), json.loads(train_files), json.loads(eval_files), transform, folder)
@@ -136,12 +135,9 @@ def test_two_workers_train_as_one(config, shards, alone, tmp_path):
     assert chief["weights"] == worker["weights"]
     assert [row["val_mean_iou"] for row in chief["history"]] == [row["val_mean_iou"] for row in worker["history"]]
     assert_same_curve(chief["history"], alone)
-    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [
-        checkpoint.FILE,
-        "history.json",
-        "tensorboard",
-    ]
-    assert len(list((tmp_path / "work" / "tensorboard").iterdir())) == 1
+    work = tmp_path / "work"
+    assert sorted(path.name for path in work.iterdir()) == [checkpoint.FILE, "history.json", "tensorboard"]
+    assert len(list((work / "tensorboard").iterdir())) == 1
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,31 @@ from tests import forked
 from tests.train.conftest import small_config
 
 PROGRAM = """
-import json, sys
+import json, os, signal, sys
 from segpipe import progress
 from segpipe.config import from_json
 from tests.train.conftest import fit, transform
 
-config, train_file, eval_file, folder = sys.argv[1:]
-with progress.listening(lambda step: print(step.what, step.done, flush=True)):
+config, train_file, eval_file, folder, killed_in = sys.argv[1:]
+
+def listen(step):
+    print(step.what, step.done, flush=True)
+    if step.what == killed_in:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with progress.listening(listen):
     fit(from_json(config), [train_file], [eval_file], transform, folder)
 """
 
 
-def start(config: Config, files, folder: Path, out: Path) -> BaseProcess:
+def run(config: Config, files, folder: Path, killed_in: str = "") -> tuple[int | None, str]:
+    """Trains in a process that is killed when it tells of `killed_in`; returns its exit status, and what it told."""
     (train_file,), (eval_file,) = files
-    command = [sys.executable, "-c", PROGRAM, to_json(config), train_file, eval_file, str(folder)]
-    return forked.start(command, os.environ, folder.parent, out, err=folder.parent / "err")
-
-
-def ended(process: BaseProcess) -> int | None:
-    """Its exit status."""
+    command = [sys.executable, "-c", PROGRAM, to_json(config), train_file, eval_file, str(folder), killed_in]
+    out = folder.with_name(f"{folder.name}-{killed_in.replace('/', '-of-')}.out")
+    process = forked.start(command, os.environ, folder.parent, out, err=out)
     process.join(300)
-    return process.exitcode
+    return process.exitcode, out.read_text()
 
 
 def final_state(folder) -> tuple[list[np.ndarray], list[dict]]:
@@ -50,21 +53,18 @@ def final_state(folder) -> tuple[list[np.ndarray], list[dict]]:
 @pytest.mark.slow
 def test_killed_in_an_epoch_it_continues_to_the_same_result(files, tmp_path):
     config = small_config(epochs=3, batch_size=4, deterministic=True)
-    unbroken, broken, out = (tmp_path / name for name in ("unbroken", "broken", "out"))
-    assert ended(start(config, files, unbroken, tmp_path / "out of unbroken")) == 0
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    status, told = run(config, files, unbroken)
+    assert status == 0, told
 
-    process = start(config, files, broken, out)
-    while not out.exists() or "epoch 2/3" not in out.read_text():
-        process.join(0.005)
-        assert process.exitcode is None, (tmp_path / "err").read_text()
-    process.kill()
-    assert ended(process) == -signal.SIGKILL
+    status, told = run(config, files, broken, killed_in="epoch 2/3")
+    assert status == -signal.SIGKILL, told
     assert json.loads((broken / "history.json").read_text())[-1]["epoch"] == 1
 
-    out.unlink()
-    assert ended(start(config, files, broken, out)) == 0
-    assert "epoch 1/3" not in out.read_text()
-    assert "epoch 2/3" in out.read_text()
+    status, told = run(config, files, broken)
+    assert status == 0, told
+    assert "epoch 1/3" not in told
+    assert "epoch 2/3" in told
 
     (expected, expected_history), (got, got_history) = final_state(unbroken), final_state(broken)
     assert got_history == expected_history

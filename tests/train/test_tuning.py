@@ -1,13 +1,10 @@
-from unittest import mock
-
 import keras_tuner
 import numpy as np
 import pytest
 
 from segpipe import config as config_module
-from segpipe.model.architectures import ARCHITECTURES
 from segpipe.train.tuning import RecipeTuner, apply, space
-from tests.train.conftest import small_config, small_network, transform
+from tests.train.conftest import knowing_small_network, small_config, transform
 
 
 def config_of(**tuner):
@@ -16,7 +13,7 @@ def config_of(**tuner):
 
 def search(config, files, folder) -> RecipeTuner:
     tuner = RecipeTuner(config, str(folder))
-    with mock.patch.dict(ARCHITECTURES, small=small_network):
+    with knowing_small_network():
         tuner.search(train_files=files[0], eval_files=files[1], transform=transform)
     return tuner
 
