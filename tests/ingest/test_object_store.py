@@ -15,6 +15,7 @@ from segpipe.errors import DataError
 from segpipe.ingest import digest, files, sources
 from segpipe.ingest.prepare import MANIFEST, prepare
 from segpipe.pipeline.example_gen import BAD_EXAMPLES, Executor
+from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from tests import pictures
 from tests.ingest.sources import layouts
 from tests.servers.gcs import LoopbackStorage
@@ -126,8 +127,7 @@ def test_example_gen_reads_and_writes_gs(bucket, storage, tmp_path):
     config = _there(layouts._config(), f"gs://{bucket}")
     artifact = standard_artifacts.Examples()
     artifact.uri = f"gs://{bucket}/run/examples/1"
-    runner = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=[runner])
+    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=list(IN_PROCESS_BEAM))
     arguments = {"config": config_module.to_json(config), "source_digest": digest.source_digest(config)}
     Executor(context).Do({}, {"examples": [artifact]}, arguments)
     written = storage.names(bucket)

@@ -13,11 +13,11 @@ from segpipe.errors import DataError
 from segpipe.ingest import example
 from segpipe.ingest.digest import source_digest
 from segpipe.ingest.prepare import prepare
+from segpipe.pipeline import example_gen
 from segpipe.pipeline.example_gen import ACCOUNT, BAD_EXAMPLES, Executor, picture_example_gen
+from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from tests import pictures
 from tests.ingest.sources import layouts
-
-IN_PROCESS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _run(settings, folder: Path, digest: str = ""):
     artifact.uri = str(folder)
     folder.mkdir()
     arguments = {"config": config_module.to_json(settings), "source_digest": digest or source_digest(settings)}
-    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=IN_PROCESS)
+    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=list(IN_PROCESS_BEAM))
     Executor(context).Do({}, {"examples": [artifact]}, arguments)
     return artifact
 
@@ -53,6 +53,24 @@ def test_the_examples_are_those_of_prepare_split_by_split(root, tmp_path):
         files = sorted((tmp_path / "examples" / f"Split-{split}").iterdir())
         assert all(path.suffix == ".gz" for path in files)
         assert _examples(files, "GZIP") == _examples(sorted((tmp_path / "prepared").glob(f"{split}-*")))
+
+
+def test_a_large_source_is_written_by_processes_to_the_same_examples(tmp_path):
+    settings = pictures.config(pictures.write_folder(tmp_path / "data", 16 * 32))
+    spoilt = next((tmp_path / "data" / "images").iterdir())
+    spoilt.write_bytes(b"")
+    settings = settings.model_copy(
+        update={"source": settings.source.model_copy(update={"on_bad_example": "quarantine"})}
+    )
+    _run(settings, tmp_path / "examples")
+    prepared = prepare(settings, tmp_path / "prepared", workers=1)
+    for split in ("train", "eval", "test"):
+        files = sorted((tmp_path / "examples" / f"Split-{split}").iterdir())
+        assert files[0].name.endswith("-of-00016.gz")
+        assert _examples(files, "GZIP") == _examples(sorted((tmp_path / "prepared").glob(f"{split}-*")))
+    assert json.loads((tmp_path / "examples" / BAD_EXAMPLES).read_text()) == prepared.quarantined
+    assert list(prepared.quarantined) == [spoilt.stem]
+    assert example_gen._pool is None
 
 
 @pytest.mark.parametrize("layout", [name for name in layouts.ALL if name != "published"])

@@ -7,7 +7,8 @@ memory. That runner has one worker, whose threads share Python's lock: it hands 
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -27,7 +28,7 @@ from segpipe import schema
 from segpipe.config import Config, Data, from_json, to_json
 from segpipe.ingest import files, sources
 from segpipe.ingest.digest import check_unchanged, source_digest
-from segpipe.ingest.pool import write_parts
+from segpipe.ingest.pool import Pool
 from segpipe.ingest.shards import Account, Layout, write_part
 from segpipe.ingest.splits import check_counts
 from segpipe.ingest.stored import Stored, store
@@ -44,6 +45,9 @@ PARTS = "parts.pickle"
 
 _PARTS_WORTH_A_POOL = 16
 """`python -m benchmarks.sources` has the figures."""
+
+_pool: Pool | None = None
+"""While ExampleGen runs, where Beam runs in this process. Beam pickles its functions, and no process can be pickled."""
 
 
 def picture_example_gen(config: Config) -> "PictureExampleGen":
@@ -100,9 +104,9 @@ class Executor(BaseExampleGenExecutor):
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
         folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
         try:
-            with self._make_beam_pipeline() as pipeline:
-                processes = _processes(pipeline.options, len(parts))
-                write_examples(pipeline, parts, config, folders, artifact.uri, processes)
+            pipeline = self._make_beam_pipeline()
+            with _in_processes(_processes(pipeline.options, len(parts))), pipeline:
+                write_examples(pipeline, parts, config, folders, artifact.uri)
         finally:
             files.remove(listing)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
@@ -136,7 +140,6 @@ def write_examples(
     config: Config,
     folders: dict[str, str],
     account_folder: str,
-    processes: int = 1,
 ) -> beam.PCollection:
     """Adds to `pipeline` what writes the parts into the folder of each split, and their account.
 
@@ -146,23 +149,22 @@ def write_examples(
       config: of the run.
       folders: folder or URL by split.
       account_folder: where the account goes.
-      processes: that each worker spreads its parts over.
     """
     layout = Layout(folders, "data_tfrecord-{index:05d}-of-{number:05d}.gz", len(parts), compress=True)
     return (
         pipeline
         | "Parts" >> beam.Create(list(enumerate(parts)), reshuffle=True)
-        | "WriteParts" >> beam.ParDo(_WriteParts(config, layout, processes))
+        | "WriteParts" >> beam.ParDo(_WriteParts(config, layout))
         | "Gather" >> beam.CombineGlobally(_merged)
         | "Account" >> beam.Map(_write_account, account_folder)
     )
 
 
 class _WriteParts(beam.DoFn):
-    """Writes parts as they come, or, with more than one process, all of a bundle together at its end."""
+    """Writes parts as they come, or, where there is a pool, all of a bundle together at its end."""
 
-    def __init__(self, config: Config, layout: Layout, processes: int) -> None:
-        self._config, self._layout, self._processes = config, layout, processes
+    def __init__(self, config: Config, layout: Layout) -> None:
+        self._config, self._layout = config, layout
         self._bundle: list[tuple[int, Any]] = []
 
     def start_bundle(self) -> None:
@@ -170,15 +172,29 @@ class _WriteParts(beam.DoFn):
 
     def process(self, element: tuple[int, Any]) -> Iterable[Account]:
         index, part = element  # Any, since Beam reads the annotation and cannot ask what is a Part.
-        if self._processes > 1:
+        if _pool is not None:
             self._bundle.append(element)
         else:
             yield write_part(part, self._config, self._layout, index, threads=os.cpu_count() or 1)
 
     def finish_bundle(self) -> Iterable[WindowedValue]:
-        if self._bundle:
-            for _, account in write_parts(self._bundle, self._config, self._layout, self._processes):
+        if _pool is not None:
+            for _, account in _pool.write(self._bundle, self._config, self._layout):
                 yield WindowedValue(account, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+
+
+@contextmanager
+def _in_processes(number: int) -> Iterator[None]:
+    """Where more than one is wanted, starts them: they load what they need while Beam builds its graph."""
+    global _pool
+    if number == 1:
+        yield
+        return
+    with Pool(number) as _pool:
+        try:
+            yield
+        finally:
+            _pool = None
 
 
 def _processes(options: PipelineOptions, parts: int) -> int:
