@@ -9,6 +9,7 @@ in each epoch); its records are written beforehand, as its Transform does. Each 
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -97,7 +98,8 @@ def train_segpipe(arguments: argparse.Namespace, folder: Path) -> Measured:
         for _ in data.batches(loaded, BATCH, np.arange(len(loaded))):
             pass
     reading_s, _ = clock.read()
-    return _measured(len(loaded) * epochs, seconds, cpu_s, reading_s, _mean_iou(trained.model, run, files[1]))
+    seen = math.ceil(len(loaded) / BATCH) * BATCH * epochs
+    return _measured(seen, seconds, cpu_s, reading_s, _mean_iou(trained.model, run, files[1]))
 
 
 def train_published(arguments: argparse.Namespace, folder: Path) -> Measured:

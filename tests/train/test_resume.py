@@ -103,3 +103,12 @@ def test_the_state_comes_back_bit_for_bit(tmp_path):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
     assert (loaded.epoch, loaded.best_epoch, loaded.history) == (2, 1, state.history)
+
+
+def test_what_is_both_the_last_and_the_best_is_stored_once(tmp_path):
+    weights = np.ones(1_000_000, np.float32)
+    checkpoint.save(str(tmp_path), "d", checkpoint.State(epoch=1, variables=[weights, np.array(7)], best=[weights]))
+    assert (tmp_path / checkpoint.FILE).stat().st_size < 1.1 * weights.nbytes
+    loaded = checkpoint.load(str(tmp_path), "d")
+    assert len(loaded.variables) == 2
+    np.testing.assert_array_equal(loaded.best[0], weights)

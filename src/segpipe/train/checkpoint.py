@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,9 @@ from segpipe.errors import RunError
 
 FILE = "checkpoint.npz"
 
+_FORMAT = 2
+"""Of the file; one of another format is not continued."""
+
 
 @dataclass
 class State:
@@ -22,7 +25,8 @@ class State:
     Attributes:
       epoch: how many epochs are done.
       variables: the values of the model's and the optimizer's variables, in their order.
-      best: the values of the model's variables after the best epoch; empty before the first.
+      best: the values of the model's variables after the best epoch; empty before the first. Where that is the last
+        epoch, the arrays are those of `variables`, and stored once.
       best_epoch: that epoch, counted from 1; 0 before the first.
       history: one dict per epoch.
     """
@@ -42,14 +46,20 @@ def save(folder: str, digest: str, state: State) -> None:
       digest: of all that the training depends on.
       state: what to keep.
     """
+    values = [*state.variables, *state.best]
+    names: dict[int, str] = {}
+    for value in values:
+        names.setdefault(id(value), f"{len(names):05d}")
     header = {
+        "format": _FORMAT,
         "digest": digest,
         "epoch": state.epoch,
         "best_epoch": state.best_epoch,
         "history": state.history,
-        "counts": [len(state.variables), len(state.best)],
+        "variables": [names[id(value)] for value in state.variables],
+        "best": [names[id(value)] for value in state.best],
     }
-    arrays: dict[str, Any] = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
+    arrays: dict[str, Any] = {names[id(value)]: value for value in values}
     size_mb = sum(value.nbytes for value in arrays.values()) / 1e6
     with written_whole(f"{folder}/{FILE}", size_mb) as stream:
         np.savez(stream, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
@@ -63,11 +73,11 @@ def load(folder: str, digest: str) -> State | None:
     with tf.io.gfile.GFile(path, "rb") as file:
         arrays = np.load(io.BytesIO(file.read()))
     header = json.loads(arrays["header"].tobytes())
-    if header["digest"] != digest:
+    if (header.get("format"), header["digest"]) != (_FORMAT, digest):
         return None
-    values: Sequence[np.ndarray] = [arrays[f"{index:05d}"] for index in range(sum(header["counts"]))]
-    split = header["counts"][0]
-    return State(header["epoch"], list(values[:split]), list(values[split:]), header["best_epoch"], header["history"])
+    values = {name: arrays[name] for name in {*header["variables"], *header["best"]}}
+    variables, best = ([values[name] for name in header[which]] for which in ("variables", "best"))
+    return State(header["epoch"], variables, best, header["best_epoch"], header["history"])
 
 
 @contextmanager

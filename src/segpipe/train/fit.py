@@ -180,7 +180,7 @@ class _Training:
         state.history.append(row)
         state.variables = [variable.numpy() for variable in self._all_variables()]
         if mean_iou > best:
-            state.best, state.best_epoch = [variable.numpy() for variable in self._model.variables], state.epoch
+            state.best, state.best_epoch = state.variables[: len(self._model.variables)], state.epoch
 
     def _learn(self, state: checkpoint.State, learn: steps.TrainStep) -> float:
         """One pass over the train split; returns the mean loss."""

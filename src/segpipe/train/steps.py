@@ -41,12 +41,7 @@ def train_step(
     variables = list(variables)
     strategy = distribution.strategy()
     replicas = strategy.num_replicas_in_sync
-    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
-
-    # Many small operations on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)
-    @tf.function(jit_compile=True, autograph=False)
-    def loss_of(logits: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
-        return segmentation_loss(logits, masks, weights, recipe.dice_weight, recipe.label_smoothing)
+    loss_of = _compiled_loss(recipe, None if class_weights is None else tf.constant(class_weights, tf.float32))
 
     def learn(images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
         inputs = pictures.normalize(images)
@@ -76,6 +71,7 @@ def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> Eval
       A function of images uint8 [N, S, S, 3] and masks uint8 [N, S, S], for any N, that returns the loss, float32, and
       the confusion counts, int64 [K, K].
     """
+    loss_of = _compiled_loss(recipe, None)
     signature = [
         tf.TensorSpec([None, image_size, image_size, 3], tf.uint8),
         tf.TensorSpec([None, image_size, image_size], tf.uint8),
@@ -84,7 +80,17 @@ def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> Eval
     @tf.function(input_signature=signature, autograph=False)
     def step(images: tf.Tensor, masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(pictures.normalize(images), training=False)
-        loss = segmentation_loss(logits, masks, None, recipe.dice_weight, recipe.label_smoothing)
-        return loss, confusion(masks, logits)
+        return loss_of(logits, masks), confusion(masks, logits)
 
     return step
+
+
+def _compiled_loss(recipe: config.Train, class_weights: tf.Tensor | None) -> TrainStep:
+    """The loss of logits float32 [N, S, S, K] and masks uint8 [N, S, S], as one operation."""
+
+    # Many small ones on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)
+    @tf.function(jit_compile=True, autograph=False)
+    def loss_of(logits: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+        return segmentation_loss(logits, masks, class_weights, recipe.dice_weight, recipe.label_smoothing)
+
+    return loss_of
