@@ -329,6 +329,7 @@ class Train(_Section):
       xla: compile the whole step by XLA: for GPUs, slower on CPUs.
       deterministic: the same result at every run, bit for bit, at some cost.
       cache_gb: of memory for the decoded pictures of a split; above it they lie on disk.
+      tracker: "trackio" shows the curves on a Trackio dashboard, too; docs/models.md says where.
     """
 
     epochs: Annotated[int, Field(gt=0)] = 20
@@ -347,6 +348,7 @@ class Train(_Section):
     xla: bool = False
     deterministic: bool = False
     cache_gb: Annotated[float, Field(ge=0)] = 1.0
+    tracker: Literal["none", "trackio"] = "none"
 
 
 class Tuner(_Section):

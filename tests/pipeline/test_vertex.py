@@ -202,6 +202,7 @@ def test_an_app_of_ones_own_goes_along(tmp_path: Path) -> None:
         ("vertex.endpoint.accelerator_type=NVIDIA_TESLA_T4", "image = 'us-docker.pkg.dev/.*/tf2-gpu"),
         ("source.path=/home/me/pets", "source.path must be on Cloud Storage"),
         ("name=my_pets", "without underscores"),
+        ("train.tracker=trackio", r"for `segpipe run`.*TensorBoard draws gs://.*/checkpoints"),
         ("data.schema_file=gone.pbtxt", "no such file"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,14 @@ with progress.listening(listen):
 """
 
 
-def run(config: Config, files, folder: Path, killed_in: str = "") -> tuple[int | None, str]:
+def run(
+    config: Config, files, folder: Path, killed_in: str = "", environment: Mapping[str, str] = os.environ
+) -> tuple[int | None, str]:
     """Trains in a process that is killed when it tells of `killed_in`; returns its exit status, and what it told."""
     (train_file,), (eval_file,) = files
     command = [sys.executable, "-c", PROGRAM, to_json(config), train_file, eval_file, str(folder), killed_in]
     out = folder.with_name(f"{folder.name}-{killed_in.replace('/', '-of-')}.out")
-    process = forked.start(command, os.environ, folder.parent, out, err=out)
+    process = forked.start(command, environment, folder.parent, out, err=out)
     process.join(300)
     return process.exitcode, out.read_text()
 

@@ -18,6 +18,7 @@ from segpipe.model import architectures
 from segpipe.pipeline import graph, lineage, local, results
 from segpipe.pipeline.pusher import remove_half_written
 from segpipe.pipeline.targets import LocalTarget
+from segpipe.train import tracking
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def run(
       RunError: another run holds the folder, or a component failed.
     """
     architectures.check(config.model, config.directory)
+    tracking.check(config)
     target = LocalTarget(config.output_path)
     with _alone_in(target.run_dir):
         store = lineage.open_store(target.metadata_path)

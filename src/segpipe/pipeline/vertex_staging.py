@@ -94,6 +94,11 @@ def _check(config: Config) -> None:
             f"hub.token is {config.hub.token}, and no environment variable travels to Google Cloud; store the token in "
             f"Secret Manager and name it: secret:projects/{vertex.project}/secrets/NAME."
         )
+    if config.train.tracker != "none":
+        raise ConfigError(
+            f'train.tracker = "{config.train.tracker}" is for `segpipe run`: no environment variable travels to Google '
+            f"Cloud to say where the dashboard is. Leave it out; TensorBoard draws {root(config)}/checkpoints."
+        )
 
 
 def _digest(path: Path) -> str:

@@ -8,7 +8,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,18 @@ from segpipe.errors import RunError
 from segpipe.model import presets, seeds, weights
 from segpipe.model.network import sublayers
 from segpipe.progress import report
-from segpipe.train import checkpoint, data, distribution, losses, metrics, optimizer, precision, steps, tensorboard
+from segpipe.train import (
+    checkpoint,
+    data,
+    distribution,
+    losses,
+    metrics,
+    optimizer,
+    precision,
+    steps,
+    tensorboard,
+    tracking,
+)
 
 HISTORY_FILE = "history.json"
 CURVES_DIR = "tensorboard"
@@ -119,24 +131,35 @@ class _Training:
         state = checkpoint.load(work_dir, digest) or checkpoint.State()
         if state.epoch:
             _assign(self._all_variables(), state.variables)
-        curves = None
-        if self._place.is_chief:
-            curves = tensorboard.Curves(f"{work_dir}/{CURVES_DIR}", self._config.data.classes, state.history)
-        learn, learn_frozen = None, None
-        while state.epoch < recipe.epochs and state.epoch - state.best_epoch < recipe.patience_epochs:
-            frozen = state.epoch < recipe.frozen_epochs
-            learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
-            learn_frozen = frozen
-            self._epoch(state, learn)
-            if curves:
-                checkpoint.save(work_dir, digest, state)
-                text = json.dumps(state.history, indent=1).encode()
-                with checkpoint.written_whole(f"{work_dir}/{HISTORY_FILE}", len(text) / 1e6) as stream:
-                    stream.write(text)
-                curves.add(state.history[-1])
+        with self._curves(work_dir, digest, state) as curves:
+            learn, learn_frozen = None, None
+            while state.epoch < recipe.epochs and state.epoch - state.best_epoch < recipe.patience_epochs:
+                frozen = state.epoch < recipe.frozen_epochs
+                learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
+                learn_frozen = frozen
+                self._epoch(state, learn)
+                if self._place.is_chief:
+                    _keep(state, work_dir, digest)
+                for one in curves:
+                    one.add(state.history[-1])
         network = self._in_float32()
         _assign(network.model.variables, state.best)
         return Trained(network.model, state.history, state.best_epoch, network.encoder)
+
+    @contextmanager
+    def _curves(
+        self, work_dir: str, digest: str, state: checkpoint.State
+    ) -> Iterator[list[tensorboard.Curves | tracking.TrackioRun]]:
+        """Where the history is to be seen while it grows; the chief alone shows it."""
+        shown: list[tensorboard.Curves | tracking.TrackioRun] = []
+        if self._place.is_chief:
+            shown.append(tensorboard.Curves(f"{work_dir}/{CURVES_DIR}", self._config.data.classes, state.history))
+            if self._config.train.tracker == "trackio":
+                shown.append(tracking.TrackioRun(self._config, digest, work_dir, state.history))
+        with ExitStack() as stack:
+            for one in shown:
+                stack.callback(one.close)
+            yield shown
 
     def _in_float32(self) -> models.Network:
         """The same network for whoever serves or converts it, who may have no fast bfloat16, or none at all."""
@@ -233,6 +256,14 @@ def _statistics(model: keras.Model) -> list[keras.Variable]:
     return [variable for variable in own if tf.as_dtype(variable.dtype).is_floating]
 
 
+def _keep(state: checkpoint.State, work_dir: str, digest: str) -> None:
+    """Writes what the next call continues from, and the history for people."""
+    checkpoint.save(work_dir, digest, state)
+    text = json.dumps(state.history, indent=1).encode()
+    with checkpoint.written_whole(f"{work_dir}/{HISTORY_FILE}", len(text) / 1e6) as stream:
+        stream.write(text)
+
+
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -240,7 +271,8 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
 
 def _digest(config: Config, files: Sequence[str]) -> str:
     """Of everything that the result depends on: a checkpoint of anything else is not continued."""
-    depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"})
+    shown_by = {"train": {"tracker"}}
+    depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"}, exclude=shown_by)
     sizes = [(os.path.basename(file), tf.io.gfile.stat(file).length) for file in files]  # noqa: PTH119 (may be gs://)
     computed = [precision.resolve(config.train.precision), keras.__version__, tf.__version__]
     return hashlib.sha256(json.dumps([depends, sizes, computed], sort_keys=True).encode()).hexdigest()

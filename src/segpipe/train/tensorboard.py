@@ -28,13 +28,18 @@ class Curves:
     def add(self, row: Mapping[str, Any]) -> None:
         """Adds one epoch, a row of the history, and makes it visible at once."""
         with self._writer.as_default():
-            for name, value in _numbers(row, self._classes).items():
+            for name, value in numbers(row, self._classes).items():
                 # tf.summary.scalar would do this, but imports TensorBoard, which TensorFlow no longer brings along.
                 tf.summary.write(name, tf.constant(value, tf.float32), row["epoch"], _AS_SCALAR)
         self._writer.flush()
 
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
 
-def _numbers(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, float]:
+
+def numbers(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, float]:
+    """What a curve can be drawn of in a row of the history, by name; the IoU of a class as val_iou/NAME."""
     single = {name: value for name, value in row.items() if name not in ("epoch", "val_class_iou")}
     by_class = dict(zip(classes, row["val_class_iou"], strict=True))
     return {**single, **{f"val_iou/{name}": value for name, value in by_class.items() if value is not None}}
