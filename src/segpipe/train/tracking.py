@@ -70,8 +70,10 @@ class TrackioRun:
 
     def close(self) -> None:
         """Sends what is left, and notes how many epochs were sent."""
+        import trackio
+
         with redirect_stdout(io.StringIO()) as said:
-            self._run.finish()
+            trackio.finish()
         _log.info(said.getvalue())
         with checkpoint.written_whole(self._sent_file, 0) as stream:
             stream.write(json.dumps({"run": self._run.name, "epochs": self._epoch}).encode())
