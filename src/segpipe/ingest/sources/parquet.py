@@ -10,8 +10,8 @@ from segpipe.ingest import files, splits
 from segpipe.ingest.record import Part, Record
 from segpipe.ingest.sources.table import Columns, folders_of, located
 
-_BATCH_ROWS = 16
-"""Rows held at a time; each has a whole encoded picture."""
+_BATCH_BYTES = 8 << 20
+"""Of rows held at a time: many small pictures, or one large one."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ class RowGroup:
         row_number = self.first_row
         with files.open_to_read(self.path) as stream:
             try:
-                batches = open_table(stream, self.path).iter_batches(_BATCH_ROWS, [self.index], self.columns.names)
-                for batch in batches:
+                table = open_table(stream, self.path)
+                rows = table.metadata.row_group(self.index)
+                held = max(1, _BATCH_BYTES * rows.num_rows // max(1, rows.total_byte_size))
+                for batch in table.iter_batches(min(held, max(1, rows.num_rows)), [self.index], self.columns.names):
                     for row in batch.to_pylist():
                         record = self.columns.record(row, f"{self.name}-{row_number:06d}", self.folders, self.path)
                         yield self._in_split(record)
