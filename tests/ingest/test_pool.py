@@ -69,14 +69,21 @@ class UnsendableError(Exception):
         raise TypeError("cannot pickle this")
 
 
-@dataclass(frozen=True)
-class Unsendable:
-    """A part whose error cannot be sent."""
+class UnreadableError(Exception):
+    def __init__(self, what, where):
+        super().__init__(f"{what} is {where}")
 
+
+@dataclass(frozen=True)
+class Failing:
+    """A part whose error cannot be sent, or not be read where it arrives."""
+
+    error: type
+    arguments: tuple[str, ...]
     size: int = 1
 
     def records(self):
-        raise UnsendableError("the disk is on fire")
+        raise self.error(*self.arguments)
 
 
 def write(folder, parts):
@@ -104,13 +111,10 @@ def test_it_does_not_import_the_callers_main_module(tmp_path):
         "    from tests.ingest import test_pool as t\n"
         f"    t.write({str(tmp_path)!r}, [t.Printing()] * 4)\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=with_tests(), check=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout == "imported\n"
     assert done.stderr == "a library's word\n" * 4
-
-
-def with_tests():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def test_a_process_that_the_system_kills_ends_the_work_in_a_sentence(tmp_path):
@@ -129,6 +133,10 @@ def test_a_part_that_cannot_be_sent_is_no_reason_to_wait(tmp_path):
         write(tmp_path, [lambda: None] * 3)
 
 
-def test_an_error_that_cannot_be_sent_is_told(tmp_path):
+@pytest.mark.parametrize(
+    "part",
+    [Failing(UnsendableError, ("the disk is on fire",)), Failing(UnreadableError, ("the disk", "on fire"))],
+)
+def test_an_error_that_cannot_be_sent_is_told(part, tmp_path):
     with pytest.raises(RunError, match="the disk is on fire"):
-        write(tmp_path, [Unsendable()] * 2)
+        write(tmp_path, [part] * 2)

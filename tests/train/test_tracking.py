@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,8 @@ def history(work: Path, metric: str) -> list[tuple[int, Any]]:
 
 def test_killed_and_continued_it_shows_every_epoch(files, tmp_path):
     config, work, dashboard = small_config(epochs=3, tracker="trackio"), tmp_path / "work", tmp_path / "dashboard"
-    run(config, files, work, killed_in="epoch 3/3", environment=environment(dashboard))
+    status, told = run(config, files, work, killed_in="epoch 3/3", environment=environment(dashboard))
+    assert status == -signal.SIGKILL, told
     status, told = run(config, files, work, environment=environment(dashboard))
     assert status == 0, told
     assert "rackio" not in told  # Its greetings go to the log.
@@ -115,3 +117,11 @@ def test_a_server_without_a_token_is_told_before_the_first_epoch(files, tmp_path
     assert "Trackio, the train.tracker, cannot start" in told
     assert "TRACKIO_WRITE_TOKEN" in told
     assert "epoch 1" not in told
+
+
+def test_a_token_in_a_wrong_address_is_not_told(files, tmp_path):
+    settings = environment(tmp_path / "here", TRACKIO_SERVER_URL=f"curves.example/?write_token={WRITE_TOKEN}&x=1")
+    status, told = run(small_config(tracker="trackio"), files, tmp_path / "work", environment=settings)
+    assert status == 1
+    assert "must be a full URL" in told
+    assert WRITE_TOKEN not in told

@@ -155,9 +155,11 @@ def _answer(*request: Any) -> bytes:
     except Exception as error:
         error.add_note(traceback.format_exc())
         try:
-            return pickle.dumps(error)
-        except Exception:  # Some hold what cannot be sent.
-            return pickle.dumps(RunError(traceback.format_exc()))
+            sent = pickle.dumps(error)
+            pickle.loads(sent)  # noqa: S301 (Some can be written, but not read.)
+        except Exception:
+            return pickle.dumps(RunError("".join(traceback.format_exception(error))))
+        return sent
 
 
 def _receive(requests: IO[bytes], received: "SimpleQueue[Any]") -> None:

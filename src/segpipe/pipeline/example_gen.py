@@ -200,7 +200,8 @@ def _in_processes(number: int) -> Iterator[None]:
 def _processes(options: PipelineOptions, parts: int) -> int:
     """One per core where Beam runs in this process and the source is large enough to pay for starting them."""
     runner = options.view_as(StandardOptions).runner or ""
-    return (os.cpu_count() or 1) if runner.endswith("FnApiRunner") and parts >= _PARTS_WORTH_A_POOL else 1
+    in_process = runner.endswith("FnApiRunner")
+    return min(os.cpu_count() or 1, parts) if in_process and parts >= _PARTS_WORTH_A_POOL else 1
 
 
 def _merged(accounts: Iterable[Account]) -> Account:

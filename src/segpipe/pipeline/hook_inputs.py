@@ -14,5 +14,8 @@ def input_files(patterns: list[str]) -> list[str]:
 
 def fingerprint(fn_args: FnArgs) -> str:
     """Names what outlives a crash: a killed run finds its own again, another config or data set never does."""
-    what = [fn_args.custom_config, fn_args.hyperparameters, fn_args.train_files, fn_args.transform_graph_path]
+    config = json.loads(fn_args.custom_config["config"])
+    config["train"].pop("tracker", None)  # Who watches changes no training.
+    custom_config = {**fn_args.custom_config, "config": config}
+    what = [custom_config, fn_args.hyperparameters, fn_args.train_files, fn_args.transform_graph_path]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

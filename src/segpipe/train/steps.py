@@ -85,7 +85,9 @@ def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> Eval
     return step
 
 
-def _compiled_loss(recipe: config.Train, class_weights: tf.Tensor | None) -> TrainStep:
+def _compiled_loss(
+    recipe: config.Train, class_weights: tf.Tensor | None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The loss of logits float32 [N, S, S, K] and masks uint8 [N, S, S], as one operation."""
 
     # Many small ones on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)

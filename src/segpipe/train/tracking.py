@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Any
@@ -57,7 +58,9 @@ class TrackioRun:
             try:
                 self._run = trackio.init(config.name, digest[:12], config=recipe, resume="allow", embed=False)
             except Exception as error:
-                raise ConfigError(f"Trackio, the train.tracker, cannot start: {error}") from error
+                # The address may hold the token.
+                why = re.sub(r"(write_token=)[^&'\"\s]*", r"\1…", str(error))
+                raise ConfigError(f"Trackio, the train.tracker, cannot start: {why}") from None
         _log.info(said.getvalue())
         self._epoch = self._sent()
         for row in history[self._epoch :]:
