@@ -31,6 +31,15 @@ def test_a_format_that_the_network_cannot_have_is_refused_before_the_training(to
         config.load(toml(), [exported[0], "hub.exports=['keras', 'litert']"])
 
 
+def test_progressive_resizing_needs_a_network_and_a_side_that_can_be_smaller(toml):
+    share = "train.progressive_resizing=0.5"
+    assert config.load(toml(), [share]).train.progressive_resizing == 0.5
+    with pytest.raises(ConfigError, match=r"train\.progressive_resizing: a segformer takes pictures of one size"):
+        config.load(toml(), [share, "model.architecture=segformer"])
+    with pytest.raises(ConfigError, match=r"no side is smaller than data\.image_size = 32; set it to 0"):
+        config.load(toml(), [share, "data.image_size=32"])
+
+
 def test_overrides_are_toml_values_or_plain_strings(toml):
     loaded = config.load(toml(), ["train.epochs=3", "data.classes=['a', 'b', 'c']", "model.weights=none"])
     assert (loaded.train.epochs, loaded.data.classes, loaded.model.weights) == (3, ("a", "b", "c"), "none")

@@ -11,7 +11,7 @@ from segpipe.evaluate.counts import evaluation_outputs
 from segpipe.model import architectures
 from segpipe.preprocess import pictures
 from segpipe.serve.export import export
-from segpipe.train import optimizer, precision, steps
+from segpipe.train import optimizer, precision, resizing, steps
 from tests.docs.test_extending import shown
 from tests.train.conftest import SIZE, example, tiny_config
 
@@ -72,6 +72,16 @@ def test_logits_have_one_value_per_pixel_and_class(small, size):
     network = model.build(small, num_classes=5, image_size=size)
     assert network.model.input_shape == (None, size, size, 3)
     assert network.model.output_shape == (None, size, size, 5)
+
+
+def test_a_network_works_on_smaller_pictures_too_where_a_config_may_ask_for_them(small):
+    if small.architecture == "segformer":
+        pytest.skip("one size; the config refuses progressive resizing")
+    network = model.build(small, num_classes=5, image_size=96).model
+    with resizing.any_side(network):
+        assert network(np.zeros((2, 64, 64, 3), np.float32)).shape == (2, 64, 64, 5)
+    with pytest.raises(ValueError, match="incompatible"):
+        network(np.zeros((2, 64, 64, 3), np.float32))
 
 
 def test_the_encoder_is_a_part_of_the_model_from_the_same_input(small):

@@ -55,7 +55,8 @@ def test_history_is_written_as_it_is_returned(trained):
     result, folder, _ = trained
     assert json.loads((folder / "history.json").read_text()) == result.history
     assert set(result.history[0]) == {
-        "epoch", "loss", "val_loss", "val_mean_iou", "val_class_iou", "learning_rate", "seconds", "pictures_per_s",
+        "epoch", "image_size", "loss", "val_loss", "val_mean_iou", "val_class_iou", "learning_rate", "seconds",
+        "pictures_per_s",
     }  # fmt: skip
     assert [row["epoch"] for row in result.history] == list(range(1, len(result.history) + 1))
 

@@ -88,6 +88,27 @@ def load(
     return Pictures(images, masks)
 
 
+def resized(data: Pictures, side: int, cache_gb: float, name: str) -> Pictures:
+    """The same pictures, smaller, as `preprocess` resizes; a mask keeps to its classes.
+
+    Args:
+      data: pictures and masks of one side.
+      side: S, pixels.
+      cache_gb: as for `load`.
+      name: of the split, for messages.
+
+    Raises:
+      RunError: neither memory nor disk has the room.
+    """
+    images, masks = _allocate(len(data), side, cache_gb, name)
+    for start in range(0, len(data), READ_BATCH):
+        chosen = slice(start, start + READ_BATCH)
+        images[chosen] = pictures.resize_image(data.images[chosen], side)
+        masks[chosen] = tf.map_fn(lambda mask: pictures.resize_mask(mask, side), tf.constant(data.masks[chosen]))
+        report(f"resize {name} to {side} px", min(start + READ_BATCH, len(data)), len(data))
+    return Pictures(images, masks)
+
+
 def batches(data: Pictures, batch_size: int, order: np.ndarray) -> tf.data.Dataset:
     """Batches of (images uint8 [B, S, S, 3], masks uint8 [B, S, S]) in the given order; the last may be smaller.
 

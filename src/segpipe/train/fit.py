@@ -31,6 +31,7 @@ from segpipe.train import (
     metrics,
     optimizer,
     precision,
+    resizing,
     steps,
     tensorboard,
     tracking,
@@ -48,8 +49,8 @@ class Trained:
 
     Attributes:
       model: with the weights of the epoch that scored best on the eval split; it computes in float32.
-      history: per epoch: epoch, loss, val_loss, val_mean_iou, val_class_iou (None for a class that does not occur),
-        learning_rate, seconds, pictures_per_s.
+      history: per epoch: epoch, image_size (of the train pictures), loss, val_loss, val_mean_iou, val_class_iou (None
+        for a class that does not occur), learning_rate, seconds, pictures_per_s.
       best_epoch: counted from 1.
       encoder: the part of `model` before its decoder; see `Network`.
     """
@@ -108,6 +109,7 @@ class _Training:
 
     def __init__(self, config: Config, network: models.Network, train: data.Pictures, validation: data.Pictures):
         self._config, self._network, self._train, self._validation = config, network, train, validation
+        self._sides, self._smaller = resizing.sides(config.train, config.data.image_size), train
         recipe = config.train
         self._model = network.model
         self._variables = self._model.trainable_variables
@@ -131,9 +133,9 @@ class _Training:
         state = checkpoint.load(work_dir, digest) or checkpoint.State()
         if state.epoch:
             _assign(self._all_variables(), state.variables)
-        with self._curves(work_dir, digest, state) as curves:
+        with self._curves(work_dir, digest, state) as curves, resizing.any_side(self._model):
             learn, learn_frozen = None, None
-            while state.epoch < recipe.epochs and state.epoch - state.best_epoch < recipe.patience_epochs:
+            while state.epoch < recipe.epochs and self._without_a_better_one(state) < recipe.patience_epochs:
                 frozen = state.epoch < recipe.frozen_epochs
                 learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
                 learn_frozen = frozen
@@ -145,6 +147,10 @@ class _Training:
         network = self._in_float32()
         _assign(network.model.variables, state.best)
         return Trained(network.model, state.history, state.best_epoch, network.encoder)
+
+    def _without_a_better_one(self, state: checkpoint.State) -> int:
+        """How many epochs have brought nothing; none counts before the pictures have their full side."""
+        return state.epoch - max(state.best_epoch, self._sides.index(self._sides[-1]))
 
     @contextmanager
     def _curves(
@@ -190,6 +196,7 @@ class _Training:
         class_iou = [None if math.isnan(iou) else round(float(iou), 6) for iou in metrics.class_iou(counts)]
         row = {
             "epoch": state.epoch + 1,
+            "image_size": self._sides[state.epoch],
             "loss": loss,
             "val_loss": val_loss,
             "val_mean_iou": mean_iou,
@@ -207,16 +214,18 @@ class _Training:
 
     def _learn(self, state: checkpoint.State, learn: steps.TrainStep) -> float:
         """One pass over the train split; returns the mean loss."""
-        config = self._config
+        config, side, sides_to_come = self._config, self._sides[state.epoch], self._sides[state.epoch + 1 :]
+        pictures = self._train_pictures(side)
         per_replica = max(1, self._batch_size // self._strategy.num_replicas_in_sync)
         local = per_replica * self._strategy.num_replicas_in_sync // self._place.workers
         order = data.epoch_order(len(self._train), self._steps * local, config.seed, state.epoch)
-        batches = self._strategy.distribute_datasets_from_function(
-            lambda _: data.batches(self._train, per_replica, order)
-        )
+        batches = self._strategy.distribute_datasets_from_function(lambda _: data.batches(pictures, per_replica, order))
         what = f"epoch {state.epoch + 1}/{config.train.epochs}"
+        if side < config.data.image_size:
+            what += f" at {side} px"
         known = {"mean_iou": state.history[-1]["val_mean_iou"]} if state.history else {}
-        later = (config.train.epochs - state.epoch - 1) * self._steps
+        # A step takes as long as its pictures are large.
+        later = sum((other / side) ** 2 * self._steps for other in sides_to_come)
         total, started, reported = tf.zeros([]), time.monotonic(), 0.0
         for step, (images, masks) in enumerate(batches, 1):
             total += learn(images, masks)
@@ -234,6 +243,14 @@ class _Training:
                 }
                 report(what, step, self._steps, loss=loss, **known, **pace)
         return loss
+
+    def _train_pictures(self, side: int) -> data.Pictures:
+        """The train split at one side; the last smaller one is kept."""
+        if side == self._config.data.image_size:
+            self._smaller = self._train
+        elif side != self._smaller.images.shape[1]:
+            self._smaller = data.resized(self._train, side, self._config.train.cache_gb, "train")
+        return self._smaller
 
     def _validate(self) -> tuple[float, np.ndarray]:
         """The whole eval split: mean loss and confusion counts int64 [K, K]."""
