@@ -4,6 +4,7 @@ A smaller picture costs less by its area and teaches most of the same at first:
 https://www.fast.ai/posts/2018-08-10-fastai-diu-imagenet.html
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +27,7 @@ def sides(recipe: config.Train, image_size: int) -> list[int]:
       image_size: S, the full side.
     """
     smaller = min(round(recipe.progressive_resizing * recipe.epochs), recipe.epochs - 1)
-    steps = [-(-round(share * image_size) // STEP) * STEP for share in SHARES]
+    steps = [math.ceil(share * image_size / STEP) * STEP for share in SHARES]
     return [steps[epoch * len(steps) // smaller] for epoch in range(smaller)] + [image_size] * (recipe.epochs - smaller)
 
 
