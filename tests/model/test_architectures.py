@@ -160,6 +160,8 @@ def test_a_check_before_the_run_finds_what_the_build_would(tmp_path):
         architectures.check(config.Model(architecture="unett"))
     with pytest.raises(ConfigError, match=r"model.weights: no such file: .*mine\.weights\.h5"):
         architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
+    with pytest.raises(ConfigError, match=r"model\.weights: a URL needs its checksum"):
+        architectures.check(config.Model(weights="gs://bucket/mine.weights.h5"), tmp_path)
     (tmp_path / "mine.weights.h5").touch()
     architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
 

@@ -1,6 +1,7 @@
 """The one graph compiled for Vertex AI, held against golden files, the format's proto and what must not be in it."""
 
 import copy
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from segpipe import config as config_module
 from segpipe.config import Config
 from segpipe.errors import ConfigError
+from segpipe.model import weights
 from segpipe.pipeline.dataflow import enabled
 from segpipe.pipeline.vertex_job import compile_job, compile_kubeflow
 from segpipe.pipeline.vertex_staging import stage
@@ -174,6 +176,24 @@ def test_an_edited_schema_is_another_upload(tmp_path: Path) -> None:
     assert after.startswith("gs://my-project-segpipe/runs/land-and-water/staged/")
 
 
+@pytest.mark.parametrize("checksum", ["", f"#sha256={hashlib.sha256(b'weights').hexdigest()}"])
+def test_a_weights_file_goes_along_with_the_checksum_that_the_trainer_asks_for(tmp_path: Path, checksum: str) -> None:
+    for name in ("vertex.toml", "demo.schema.pbtxt"):
+        (tmp_path / name).write_bytes((CONFIG.parent / name).read_bytes())
+    (tmp_path / "mine.weights.h5").write_bytes(b"weights")
+    staged = stage(config_module.load(tmp_path / "vertex.toml", [f"model.weights=mine.weights.h5{checksum}"]))
+    [address] = [address for path, address in staged.uploads if path == tmp_path / "mine.weights.h5"]
+    assert staged.config.model.weights == f"{address}#sha256={hashlib.sha256(b'weights').hexdigest()}"
+    weights.check(staged.config.model.weights, Path("/nonexistent"))
+
+
+@pytest.mark.parametrize("known", ["imagenet", "none", "preset:mit_b0_ade20k_512", "gs://b/w.h5#sha256=00"])
+def test_weights_that_are_found_from_everywhere_stay_as_they_are(known: str) -> None:
+    staged = stage(config(f"model.weights={known}"))
+    assert staged.config.model.weights == known
+    assert [address for path, address in staged.uploads if path.suffix != ".pbtxt"] == []
+
+
 def test_an_app_of_ones_own_goes_along(tmp_path: Path) -> None:
     for name in ("vertex.toml", "demo.schema.pbtxt"):
         (tmp_path / name).write_bytes((CONFIG.parent / name).read_bytes())
@@ -204,6 +224,8 @@ def test_an_app_of_ones_own_goes_along(tmp_path: Path) -> None:
         ("name=my_pets", "without underscores"),
         ("train.tracker=trackio", r"for `segpipe run`.*TensorBoard draws gs://.*/checkpoints"),
         ("data.schema_file=gone.pbtxt", "no such file"),
+        ("model.weights=gone.weights.h5", "no such file"),
+        ("model.weights=gs://b/w.h5", "a URL needs its checksum"),
     ],
 )
 def test_a_run_that_cannot_leave_this_machine_says_why(override: str, sentence: str) -> None:

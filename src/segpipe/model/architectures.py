@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segpipe import config
 from segpipe.errors import ConfigError
-from segpipe.model import presets, weights
+from segpipe.model import weights
 from segpipe.model.deeplabv3plus import deeplabv3plus
 from segpipe.model.network import Network
 from segpipe.model.segformer import segformer
@@ -39,12 +39,11 @@ def check(model: config.Model, directory: Path = Path()) -> None:
     """Checks, before a picture is read, what `build` would only find out when it is the Trainer's turn.
 
     Raises:
-      ConfigError: there is no such architecture, or the weights are a file that does not exist.
+      ConfigError: there is no such architecture, the weights are a file that does not exist, or a URL without checksum.
     """
     _named(model)
-    elsewhere = model.weights in (weights.IMAGENET, weights.NONE) or model.weights.startswith(presets.PREFIX)
-    if not elsewhere and "://" not in model.weights:
-        weights.fetch(model.weights, directory)
+    if weights.is_file_or_url(model.weights):
+        weights.check(model.weights, directory)
 
 
 def _named(model: config.Model) -> Architecture:

@@ -6,7 +6,7 @@ from segpipe import config
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 
-PREFIX = "preset:"
+PREFIX = weights.PRESET
 
 NVIDIA = "nvidia-source-code-license"
 """https://github.com/NVlabs/SegFormer/blob/master/LICENSE: research and evaluation only, no commercial use."""

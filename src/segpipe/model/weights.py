@@ -17,7 +17,24 @@ INSTEAD = (
     'name a file that you have (model.weights = "PATH", or "URL#sha256=HEX"), or start at random with '
     'model.weights = "none".'
 )
+PRESET = "preset:"
 CACHE = Path("~/.cache/segpipe/weights")
+
+
+def is_file_or_url(weights: str) -> bool:
+    """Whether `model.weights` names a file, here or elsewhere, and not what Keras or Keras Hub knows by name."""
+    return weights not in (IMAGENET, NONE) and not weights.startswith(PRESET)
+
+
+def check(weights: str, directory: Path) -> None:
+    """Checks what `fetch` would find out when it is too late to change it cheaply; downloads nothing.
+
+    Raises:
+      ConfigError: there is no such file, its checksum is another, or a URL comes without one.
+    """
+    place, _ = _parted(weights)
+    if "://" not in place:
+        fetch(weights, directory)
 
 
 def fetch(weights: str, directory: Path) -> Path:
@@ -33,7 +50,7 @@ def fetch(weights: str, directory: Path) -> Path:
     Raises:
       ConfigError: there is no such file, it cannot be downloaded, or its checksum is another.
     """
-    place, _, checksum = weights.partition("#sha256=")
+    place, checksum = _parted(weights)
     if "://" not in place:
         path = (directory / Path(place).expanduser()).absolute()
         if not path.is_file():
@@ -41,8 +58,6 @@ def fetch(weights: str, directory: Path) -> Path:
         if checksum:
             _check(path, checksum, place)
         return path
-    if not checksum:
-        raise ConfigError(f'model.weights: a URL needs its checksum, as in "{place}#sha256=HEX" (`sha256sum FILE`).')
     path = CACHE.expanduser() / checksum / place.rsplit("/", 1)[-1]
     if not path.is_file():
         _download(place, checksum, path)
@@ -62,6 +77,14 @@ def load(layer: keras.Layer, path: Path, what: str) -> None:
             layer.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise ConfigError(f"model.weights: {path} does not fit {what} ({str(error).splitlines()[0]}).") from error
+
+
+def _parted(weights: str) -> tuple[str, str]:
+    """The place and the checksum, "" where a path comes without one."""
+    place, _, checksum = weights.partition("#sha256=")
+    if "://" in place and not checksum:
+        raise ConfigError(f'model.weights: a URL needs its checksum, as in "{place}#sha256=HEX" (`sha256sum FILE`).')
+    return place, checksum
 
 
 def _download(url: str, checksum: str, path: Path) -> None:

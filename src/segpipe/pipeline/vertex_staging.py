@@ -7,10 +7,9 @@ from pathlib import Path
 from segpipe.config import Config
 from segpipe.errors import ConfigError
 from segpipe.ingest.files import is_url
+from segpipe.model import weights
 from segpipe.publish.assemble import space_plan
 from segpipe.publish.files import folder_files, tree_digest
-
-_KERAS_WEIGHTS = ("imagenet", "none")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def stage(config: Config) -> Staged:
         local = config.resolve(path)
         if not local.is_file():
             raise ConfigError(f"no such file: {local}; [vertex] runs need it to upload it.")
-        address = f"{root(config)}/staged/{_digest(local)}/{local.name}"
+        address = f"{root(config)}/staged/{_digest(local)[:16]}/{local.name}"
         uploads.append((local, address))
         return address
 
@@ -53,8 +52,12 @@ def stage(config: Config) -> Staged:
 
     data = config.data.model_copy(update={"schema_file": uploaded(config.data.schema_file)})
     model = config.model
-    if model.weights not in _KERAS_WEIGHTS:
-        model = model.model_copy(update={"weights": uploaded(model.weights)})
+    if weights.is_file_or_url(model.weights):
+        weights.check(model.weights, config.directory)
+        if not is_url(model.weights):
+            path = weights.fetch(model.weights, config.directory)
+            there = f"{uploaded(str(path))}#sha256={_digest(path)}"  # The Trainer takes no URL without its checksum.
+            model = model.model_copy(update={"weights": there})
     hub = config.hub
     if hub.space_app and not is_url(hub.space_app):
         space_plan(config)  # Refuses a folder without an app.
@@ -102,4 +105,5 @@ def _check(config: Config) -> None:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
