@@ -223,6 +223,19 @@ def test_an_old_model_that_could_not_be_switched_off_is_switched_off_by_promote(
     assert versions(life()) == {"2": 100}
 
 
+def test_a_roll_back_that_was_cut_off_is_finished_and_the_model_tried_again_by_the_same_push(google, life) -> None:
+    push(life(), "gs://b/one")
+    google.vertex.predicts = lambda version, instances: masks(instances, class_id=9 if version == "2" else 0)
+    google.vertex.faults["UndeployModel"] = Fault(grpc.StatusCode.INTERNAL, "not now")
+    with pytest.raises(RunError, match="not now"), in_a_sentence("pushing", Vertex(project=PROJECT, region=REGION)):
+        push(life(), "gs://b/two")
+    assert versions(life()) == {"1": 100, "2": 0}
+    google.vertex.faults.clear()
+    with pytest.raises(RunError, match=r"version 2 was rolled back: .*class 9"):
+        push(life(), "gs://b/two")
+    assert versions(life()) == {"1": 100}
+
+
 def test_the_commands_say_who_answers_and_change_it(google, life, tmp_path) -> None:
     config = tmp_path / "pets.toml"
     config.write_text(

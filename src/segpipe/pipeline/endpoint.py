@@ -194,9 +194,10 @@ class ModelEndpoint:
         self._undeploy(endpoint, failed)
 
     def _clean_up(self, endpoint: aiplatform.Endpoint, pushing: str) -> None:
-        """Switches off what a push that was cut off left behind, but not the version that is pushed again."""
+        """Switches off what a cut-off push left behind, but not a canary of the version that is pushed again."""
         state = _state(endpoint)
-        left_over = [one for one in (*state.retired, state.candidate) if one is not None and one.version != pushing]
+        others = [one for one in (*state.retired, state.candidate) if one is not None]
+        left_over = [one for one in others if one.version != pushing or not one.percent]
         if left_over and state.champion is not None:
             _route(endpoint, state.champion)
         for one in left_over:
