@@ -59,6 +59,23 @@ def test_a_shift_of_predictions_is_found_by_share_and_by_dominant_class():
     assert drifted == {"predicted_fraction/land": "Jensen-Shannon", "dominant_class": "L-infinity"}
 
 
+@pytest.mark.parametrize("known", [[0.0], [0.0, 2.0], [1.0, 3.0]])
+def test_a_dominant_class_that_was_never_seen_before_is_drift(known):
+    reference = [{"dominant_class": np.resize(known, 400)}]
+    for unseen in {0.0, 1.0, 2.0, 3.0, 4.0} - set(known):
+        found = drift.compare(reference, {"dominant_class": np.full(60, unseen)})
+        assert found.features[0].distance == 1.0
+        assert found.features[0].drifted
+
+
+def test_a_single_picture_of_a_new_dominant_class_is_none():
+    reference = [{"dominant_class": np.zeros(200)}]
+    found = drift.compare(reference, {"dominant_class": np.array([0.0] * 99 + [1.0])})
+    assert found.features[0].distance == pytest.approx(0.01)
+    assert not found.features[0].drifted
+    assert found.false_alarm_rate < 0.02
+
+
 def test_a_constant_feature_and_a_lone_picture_are_no_error():
     constant = [{"saturation": np.zeros(50)}]
     found = drift.compare(constant, {"saturation": np.zeros(1)})

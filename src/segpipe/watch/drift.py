@@ -127,15 +127,16 @@ def l_infinity(p: Floats, q: Floats) -> Floats:
 
 
 class _Column:
-    """One feature of the reference, cut into bins of equal mass; a whole-number feature has a bin per value."""
+    """One feature of the reference, cut into bins of equal mass; a category has a bin of its own."""
 
     def __init__(self, name: str, values: Floats, table: int):
         self.name, self.table = name, table
         self._values = values
         self.categorical = name.startswith("dominant")
         self.measure: Callable[[Floats, Floats], Floats] = l_infinity if self.categorical else jensen_shannon
-        quantiles = np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])
-        self._edges = np.unique(values)[:-1] + 0.5 if self.categorical else np.unique(quantiles)
+        # A category has the bin around it; those beside them are for categories that the reference does not show.
+        around = np.concatenate([values - 0.5, values + 0.5])
+        self._edges = np.unique(around if self.categorical else np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
 
     def codes(self) -> NDArray[np.int64]:
         return np.searchsorted(self._edges, self._values, side="right")
@@ -181,6 +182,10 @@ def _drawn(columns: list[_Column], rows: int, size: int, resamples: int, rng: np
         number = min(chunk, resamples - start)
         drawn = rng.integers(0, rows, (number, size))
         for column, parts in zip(columns, shares, strict=True):
-            cells = column.codes()[drawn] + column.bins * np.arange(number)[:, None]
+            codes = column.codes()[drawn]
+            if column.categorical:
+                # The next picture may be of a new category: one in rows + 1, by Laplace's rule of succession.
+                codes[rng.random(codes.shape) < 1 / (rows + 1)] = 0
+            cells = codes + column.bins * np.arange(number)[:, None]
             parts.append(np.bincount(cells.ravel(), minlength=number * column.bins).reshape(number, -1) / size)
     return [np.concatenate(parts) for parts in shares]
