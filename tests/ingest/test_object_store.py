@@ -1,5 +1,6 @@
 """Sources and shards on gs://, against a real emulator of Google Cloud Storage on loopback."""
 
+import gc
 import json
 import uuid
 from pathlib import Path
@@ -18,6 +19,7 @@ from segpipe.pipeline.example_gen import BAD_EXAMPLES, Executor
 from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from tests import pictures
 from tests.ingest.sources import layouts
+from tests.ingest.test_files import write_half
 from tests.servers.gcs import LoopbackStorage
 from tests.servers.google_ca import issue
 
@@ -114,6 +116,18 @@ def test_spans_on_gs(bucket, storage, tmp_path):
     config = pictures.config(f"gs://{bucket}/span-{{SPAN}}", source={"spans": 2})
     ids = {record.id for part in sources.parts(config) for record in part.records()}
     assert {name.split("/")[0] for name in ids} == {"2", "3"}
+
+
+@pytest.mark.parametrize("megabytes", [0.1, 12])
+def test_a_write_that_breaks_off_leaves_what_was_there(bucket, storage, megabytes):
+    url = f"gs://{bucket}/coco.json"
+    write_half(url, b"x" * int(megabytes * 1e6))
+    assert storage.names(bucket) == []
+    with files.open_to_write(url) as stream:
+        stream.write(b"whole")
+    write_half(url, b"x" * int(megabytes * 1e6))
+    gc.collect()
+    assert storage.get(bucket, "coco.json") == b"whole"
 
 
 def test_a_bucket_folder_that_is_empty_is_told(bucket):

@@ -87,6 +87,16 @@ def test_bad_pictures_all_fail_together_with_five_named(dataset, tmp_path):
     assert not (tmp_path / "out.partial").exists()
 
 
+def test_shards_stay_as_they_are_where_new_ones_cannot_be_made(dataset, tmp_path):
+    root = dataset(30)
+    prepare(config(root), tmp_path / "out", workers=1)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (root / "images" / "p00.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="is empty"):
+        prepare(config(root), tmp_path / "out", workers=1)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_quarantined_pictures_are_listed_and_read_is_written_plus_quarantined(dataset, tmp_path):
     root = dataset(40)
     (root / "masks" / "p03.png").write_bytes(encoded(mask(values=(0, 9))))

@@ -76,7 +76,8 @@ class LoopbackStorage:
 
     def names(self, bucket: str) -> list[str]:
         """Every object of a bucket."""
-        return sorted(item["name"] for item in json.loads(self._ask("GET", f"/storage/v1/b/{bucket}/o").body)["items"])
+        listing = json.loads(self._ask("GET", f"/storage/v1/b/{bucket}/o").body)
+        return sorted(item["name"] for item in listing.get("items", []))
 
     def get(self, bucket: str, name: str) -> bytes:
         """Reads one object."""

@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
@@ -71,9 +71,14 @@ def open_to_read(path: str) -> IO[bytes]:
 @contextmanager
 def open_to_write(path: str) -> Iterator[BinaryIO]:
     """A binary stream to a new file that appears whole, under its own name, when the block ends without an error."""
-    if is_url(path):  # An object store shows an object when it is closed.
-        with _filesystem(path).open(path, "wb") as stream:
+    if is_url(path):
+        stream = _filesystem(path).open(path, "wb")
+        try:
             yield stream
+        except BaseException:
+            _drop(stream, path)
+            raise
+        stream.close()  # Only now does an object store show it.
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +89,19 @@ def open_to_write(path: str) -> Iterator[BinaryIO]:
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _drop(stream: Any, path: str) -> None:
+    """Ends a write of which nothing shall stay."""
+    from fsspec.spec import AbstractBufferedFile
+
+    if isinstance(stream, AbstractBufferedFile):
+        with suppress(Exception):  # The error to tell is on its way; a store forgets an upload that never ends.
+            stream.discard()
+        stream.closed = True  # Else it would finish the upload as it is garbage-collected.
+    else:
+        stream.close()
+        remove(path)
 
 
 _VERSION_KEYS = ("etag", "md5Hash", "ETag", "blob_id", "mtime", "updated")

@@ -56,7 +56,7 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
 
     Args:
       config: of the run.
-      out_dir: local folder or URL; whatever an earlier call left there is replaced.
+      out_dir: local folder or URL; what an earlier call left there is replaced, in a local folder at the very end.
       workers: processes; one per core when left out.
 
     Raises:
@@ -69,9 +69,8 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
         return done
     parts = sources.parts(config)
     aside = out if files.is_url(out) else f"{out.rstrip('/')}.partial"
+    _ours(out)
     _clear(aside)
-    if aside != out:
-        _clear(out)
     try:
         prepared = _write_checked(parts, config, digest, aside, out, workers or os.cpu_count() or 1)
     except BaseException:
@@ -79,6 +78,7 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
             shutil.rmtree(aside, ignore_errors=True)  # What a killed call leaves there, the next one clears.
         raise
     if aside != out:
+        _clear(out)  # Not before: the earlier shards stay where there are no new ones.
         Path(aside).rename(out)
     return prepared
 
@@ -125,18 +125,25 @@ def _write_json(path: str, value: object) -> None:
         stream.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 
+def _ours(folder: str) -> list[str]:
+    """Paths of what an earlier call left in `folder`.
+
+    Raises:
+      DataError: something else lies there.
+    """
+    found = files.paths_under(folder) if files.is_folder(folder) else []
+    if others := [path for path in found if not _OURS.fullmatch(path.rsplit("/", 1)[-1])]:
+        raise DataError(f"{folder} holds other files ({first_five(others)}); name a new folder for the shards.")
+    return found
+
+
 def _clear(folder: str) -> None:
     """Removes what an earlier call left in `folder`.
 
     Raises:
       DataError: something else lies there.
     """
-    if not files.is_folder(folder):
-        return
-    found = files.listing(folder)
-    if others := [entry.path for entry in found if not _OURS.fullmatch(entry.path.rsplit("/", 1)[-1])]:
-        raise DataError(f"{folder} holds other files ({first_five(others)}); name a new folder for the shards.")
-    for entry in found:
-        files.remove(entry.path)
-    if not files.is_url(folder):
+    for path in _ours(folder):
+        files.remove(path)
+    if not files.is_url(folder) and Path(folder).is_dir():
         shutil.rmtree(folder)
