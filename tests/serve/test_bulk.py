@@ -84,6 +84,15 @@ def test_globs_folders_files_and_urls_are_listed_once_with_ids_below_them(pictur
     assert (listed.id, listed.number) == ("more/b", 1)
 
 
+def test_two_pictures_that_would_be_written_as_one_are_refused(pictures):
+    twin = pictures.with_name("twin")
+    twin.mkdir()
+    (twin / "a.png").write_bytes(halves(RED, BLUE))
+    with pytest.raises(DataError, match=r"pictures/a\.png and .*twin/a\.png would both be written as a\.png; predict"):
+        bulk.listing([str(pictures), str(twin)])
+    assert "pictures/a" in [one.id for one in bulk.listing([str(pictures.parent)])]
+
+
 def test_what_cannot_be_listed_or_written_is_the_users_error(model, pictures, tmp_path):
     with pytest.raises(DataError, match="nothing matches"):
         bulk.listing([f"{pictures}/*.tif"])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from segpipe.errors import UserError
+from segpipe.errors import DataError, UserError
 from segpipe.ingest import files
 from segpipe.ingest.sources.folder import PICTURE_SUFFIXES
 from segpipe.preprocess.palette import palette
@@ -27,6 +28,8 @@ from segpipe.serve.loaded import LoadedModel, Outputs
 _READERS = 8
 _WINDOW = 64
 """Pictures that are read, waiting or being drawn at one time."""
+_LIMITS = BatchLimits(max_waiting=_WINDOW, max_waiting_mb=math.inf)
+"""Of the batcher, which turns nothing away: the window bounds what waits."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def listing(inputs: Sequence[str]) -> list[Listed]:
       inputs: local paths or URLs such as gs://bucket/folder; `*`, `?`, `[…]` and `**` are globs.
 
     Raises:
-      DataError: an input is missing or names no picture.
+      DataError: an input is missing or names no picture, or two pictures would write the same files.
     """
     found: dict[str, str] = {}
     for one in inputs:
@@ -73,6 +76,13 @@ def listing(inputs: Sequence[str]) -> list[Listed]:
     stems = [str(PurePosixPath(name).with_suffix("")) for name in found.values()]
     uses = Counter(stems)
     ids = [name if uses[stem] > 1 else stem for stem, name in zip(stems, found.values(), strict=True)]
+    by_id: dict[str, str] = {}
+    for path, name in zip(found, ids, strict=True):
+        if by_id.setdefault(name, path) != path:
+            raise DataError(
+                f"{by_id[name]} and {path} would both be written as {name}; predict them one after the other into two "
+                "folders, or name the folder that holds both."
+            )
     return [Listed(path, name, number) for number, (path, name) in enumerate(zip(found, ids, strict=True))]
 
 
@@ -100,7 +110,7 @@ def predict(
     rendering.check_formats(formats)
     classes, colors = classes_of(model)
     account = Account()
-    with Batcher(workers, BatchLimits(max_waiting=_WINDOW)) as batcher, Tables(output, classes, formats) as tables:
+    with Batcher(workers, _LIMITS) as batcher, Tables(output, classes, formats) as tables:
         for listed, outcome in _predictions(model, pictures, batcher, max_megapixels):
             if isinstance(outcome, str):
                 account.failed.append(outcome)
