@@ -99,9 +99,11 @@ def test_gzip_tfrecord_is_read_and_a_damaged_one_told(tmp_path):
         path.unlink()
     assert sum(_prepare(config, tmp_path).counts.values()) == layouts.NUMBER
     path = next((tmp_path / "in" / "shards").glob("*.gz"))
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"is a damaged gzip file"):
-        _prepare(config, tmp_path)
+    whole = path.read_bytes()
+    for damaged in (whole[:-20], whole[:2000] + bytes(500) + whole[2500:], whole[:-8] + bytes(8)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"is a damaged gzip file"):
+            _prepare(config, tmp_path)
 
 
 def test_foreign_examples_are_told_with_what_they_have(tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -85,7 +86,7 @@ def _read(path: str) -> Iterator[bytes]:
         stream.seek(0)
         try:
             yield from tfrecord.read(_unzip(stream) if zipped else stream, path)  # type: ignore[arg-type]
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"{path} is a damaged gzip file: {error}.") from None
 
 
