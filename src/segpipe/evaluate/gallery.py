@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+import numpy as np
 import tensorflow as tf
 
 from segpipe import schema
@@ -43,7 +44,7 @@ def choose(
       of_each_class: pictures of each class; at most eight classes, those with the lowest IoU.
     """
     iou = confusion.class_iou_of_margins(table.candidate.sum(axis=0))
-    weakest = sorted(range(len(model.classes)), key=lambda class_id: iou[class_id])[:8]
+    weakest = np.argsort(iou)[:8].tolist()  # NaN, a class that does not occur, comes last.
     worst = samples.worst(table.candidate, how_many)
     typical = samples.representative(table.candidate, how_many)
     by_class = {
