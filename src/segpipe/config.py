@@ -330,7 +330,8 @@ class Train(_Section):
       precision: to compute in while training; "auto" is mixed_bfloat16 where the hardware has it, else float32.
       xla: compile the whole step by XLA: for GPUs, slower on CPUs.
       deterministic: the same result at every run, bit for bit, at some cost.
-      cache_gb: of memory for the decoded pictures of a split; above it they lie on disk.
+      cache_gb: of memory for the decoded pictures of a split; above it they lie on disk. The smaller ones of
+        progressive resizing are counted by themselves.
       tracker: "trackio" shows the curves on a Trackio dashboard, too; docs/models.md says where.
     """
 
@@ -352,6 +353,10 @@ class Train(_Section):
     deterministic: bool = False
     cache_gb: Annotated[float, Field(ge=0)] = 1.0
     tracker: Literal["none", "trackio"] = "none"
+
+
+WITHOUT_EFFECT = frozenset({"tracker", "cache_gb"})
+"""Keys of [train] that change no result: a training that was killed goes on whatever they say now."""
 
 
 class Tuner(_Section):
@@ -772,6 +777,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 def to_json(config: Config) -> str:
     """The config as one line of JSON, for component arguments; `from_json` reads it back equal."""
     return json.dumps(config.model_dump(mode="json"), sort_keys=True)
+
+
+def checked(config: Config) -> Config:
+    """The config as if it came from a file: `model_copy` checks nothing.
+
+    Raises:
+      ConfigError: a value is out of range, or two do not go together.
+    """
+    try:
+        return from_json(to_json(config))
+    except ValidationError as error:
+        raise ConfigError(_first_sentence(error)) from None
 
 
 def from_json(text: str) -> Config:

@@ -7,6 +7,7 @@ import pytest
 from segpipe import config as config_module
 from segpipe.drill import page, runs, story, timeline
 from segpipe.drill.story import Look, Story, Trained, lost, regained
+from segpipe.errors import ConfigError
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.ingest import feature_schema
 from tests import shapes
@@ -118,6 +119,15 @@ def test_events_tell_what_is_deployed_after_each():
     svg = timeline.draw(told)
     assert svg.count("<circle") == 6
     assert svg.count('fill="none" stroke="#0072b2"/>') == 1
+
+
+def test_an_answer_that_the_recipe_does_not_fit_is_told_before_anything_is_trained(tmp_path: Path):
+    other = ["train.progressive_resizing=0.5", "data.image_size=64", "drill.answers=[{architecture='segformer'}]"]
+    (tmp_path / "pipeline.toml").write_text(TOML)
+    config = config_module.load(tmp_path / "pipeline.toml", other)
+    with pytest.raises(ConfigError, match="a segformer takes pictures of one size"):
+        story.tell(config, lambda chapter: None, lambda node: None, lambda outcome, note: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline.toml"]
 
 
 @pytest.mark.slow

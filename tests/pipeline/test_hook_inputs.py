@@ -12,7 +12,7 @@ def named(seed: int = 1, files: str = "a-*", **train) -> str:
     return fingerprint(FnArgs(custom_config=custom_config, train_files=[files], transform_graph_path="t"))
 
 
-def test_it_changes_with_the_data_and_the_config_but_not_with_who_watches():
-    assert named(tracker="trackio") == named()
+def test_it_changes_with_the_data_and_the_config_but_not_with_what_changes_no_result():
+    assert named(tracker="trackio", cache_gb=0.5) == named()
     others = {named(), named(epochs=3), named(seed=2), named(files="b-*")}
     assert len(others) == 4

@@ -1,15 +1,18 @@
+import importlib
 import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from segpipe import progress
 from segpipe.config import Train
+from segpipe.errors import RunError
 from segpipe.preprocess import pictures as preprocess
-from segpipe.train import data, resizing
+from segpipe.train import data, resizing, steps
 from tests.train.conftest import fit, small_config
 
 SIDE = 64
@@ -113,3 +116,32 @@ def test_patience_begins_with_the_full_side(files, tmp_path):
     trained = fit(config, *files, transform, str(tmp_path))
     assert [row["image_size"] for row in trained.history[:16]] == [32] * 15 + [SIDE]
     assert len(trained.history) < 40
+
+
+def test_where_the_full_side_does_not_fit_into_memory_that_is_told_before_the_epochs_of_smaller_ones(
+    files, tmp_path, monkeypatch
+):
+    sides = []
+
+    def step_of(*_):
+        def step(images, masks):
+            sides.append(images.shape[1])
+            if images.shape[1] == SIDE:
+                raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+            return tf.zeros([])
+
+        return step
+
+    monkeypatch.setattr(steps, "train_step", step_of)
+    with pytest.raises(RunError, match=r"out of memory with train\.batch_size = 8 at 64 pixels"):
+        fit(resizing_config(epochs=4, progressive_resizing=0.5), *files, transform, str(tmp_path))
+    assert sides == [SIDE]
+
+
+def test_the_step_that_tries_it_changes_nothing(files, tmp_path, monkeypatch):
+    config = resizing_config(epochs=2, progressive_resizing=0.5, deterministic=True)
+    tried = fit(config, *files, transform, str(tmp_path / "tried"))
+    monkeypatch.setattr(importlib.import_module("segpipe.train.fit")._Training, "_try_full_side", lambda *_: None)
+    untried = fit(config, *files, transform, str(tmp_path / "untried"))
+    for ours, theirs in zip(tried.model.weights, untried.model.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

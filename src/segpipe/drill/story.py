@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpipe import atomic, schema
-from segpipe.config import Answer, Config
+from segpipe.config import Answer, Config, checked
 from segpipe.drill import clients, spans
 from segpipe.drill.runs import Outcome, Runs
 from segpipe.drill.spans import Spans
@@ -126,6 +126,9 @@ def tell(
       RunError: a run failed, or the first model was not blessed.
     """
     started_s = time.time()
+    answers = config.drill.answers or (Answer(**config.model.model_dump()),)
+    for answer in answers:  # Before the first of them is trained.
+        checked(_answering(config, answer))
     config = config.model_copy(update={"name": f"{config.name}-drill", "output_dir": f"{config.output_path}-drill"})
     folder = config.output_path / "drill"
     say("the data: some pictures arrive now, others later and harder")
@@ -153,12 +156,11 @@ def tell(
     story.looks.append(_look(data, 2, "harder requests, labelled", folder, deployed, with_labels=True))
 
     models = [deployed]
-    for answer in drill.answers or (Answer(**config.model.model_dump()),):
-        augment = config.train.augment if answer.augment is None else answer.augment
-        name = answer.architecture + (" + augmentation" if augment and not config.train.augment else "")
+    for answer in answers:
+        retrain = _answering(data.both, answer)
+        name = answer.architecture + (" + augmentation" if retrain.train.augment and not config.train.augment else "")
         say(f"spans 1 and 2: retrain with {name}")
-        train = config.train.model_copy(update={"augment": augment})
-        outcome = runs.run(data.both.model_copy(update={"model": answer.model, "train": train}))
+        outcome = runs.run(retrain)
         models.append(load(Path(outcome.path), len(models) + 1))
         margins.append(_margins(models[-1], data))
         story.models.append(_trained(name, answer.architecture, outcome, margins, config))
@@ -167,6 +169,13 @@ def tell(
         _save(story, folder / "story.json")
         answered(story)
     return story
+
+
+def _answering(config: Config, answer: Answer) -> Config:
+    """The config with an answer's network and augmentation."""
+    augment = config.train.augment if answer.augment is None else answer.augment
+    train = config.train.model_copy(update={"augment": augment})
+    return config.model_copy(update={"model": answer.model, "train": train})
 
 
 def _save(story: Story, path: Path) -> None:

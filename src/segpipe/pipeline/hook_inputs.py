@@ -6,6 +6,8 @@ import json
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
+from segpipe.config import WITHOUT_EFFECT
+
 
 def input_files(patterns: list[str]) -> list[str]:
     """The files that TFX's patterns stand for, in a fixed order."""
@@ -15,7 +17,7 @@ def input_files(patterns: list[str]) -> list[str]:
 def fingerprint(fn_args: FnArgs) -> str:
     """Names what outlives a crash: a killed run finds its own again, another config or data set never does."""
     config = json.loads(fn_args.custom_config["config"])
-    config["train"].pop("tracker", None)  # Who watches changes no training.
+    config["train"] = {key: value for key, value in config["train"].items() if key not in WITHOUT_EFFECT}
     custom_config = {**fn_args.custom_config, "config": config}
     what = [custom_config, fn_args.hyperparameters, fn_args.train_files, fn_args.transform_graph_path]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

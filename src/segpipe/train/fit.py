@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from segpipe import model as models
-from segpipe.config import Config
+from segpipe.config import WITHOUT_EFFECT, Config
 from segpipe.errors import RunError
 from segpipe.model import presets, seeds, weights
 from segpipe.model.network import sublayers
@@ -110,6 +110,7 @@ class _Training:
     def __init__(self, config: Config, network: models.Network, train: data.Pictures, validation: data.Pictures):
         self._config, self._network, self._train, self._validation = config, network, train, validation
         self._sides, self._smaller = resizing.sides(config.train, config.data.image_size), train
+        self._learners: dict[bool, steps.TrainStep] = {}
         recipe = config.train
         self._model = network.model
         self._variables = self._model.trainable_variables
@@ -134,12 +135,9 @@ class _Training:
         if state.epoch:
             _assign(self._all_variables(), state.variables)
         with self._curves(work_dir, digest, state) as curves, resizing.any_side(self._model):
-            learn, learn_frozen = None, None
+            self._try_full_side(state)
             while state.epoch < recipe.epochs and self._without_a_better_one(state) < recipe.patience_epochs:
-                frozen = state.epoch < recipe.frozen_epochs
-                learn = self._compile(frozen) if learn is None or frozen != learn_frozen else learn
-                learn_frozen = frozen
-                self._epoch(state, learn)
+                self._epoch(state)
                 if self._place.is_chief:
                     _keep(state, work_dir, digest)
                 for one in curves:
@@ -178,17 +176,34 @@ class _Training:
         with precision.building_in(precision.FLOAT32):
             return models.build(model, config.num_classes, config.data.image_size, config.directory)
 
+    def _try_full_side(self, state: checkpoint.State) -> None:
+        """One step of the last epoch, then undone: where memory ends, it ends before the epochs of smaller pictures."""
+        if state.epoch >= self._sides.index(self._sides[-1]):
+            return
+        values = [variable.numpy() for variable in self._all_variables()]
+        learn = self._learner(len(self._sides) - 1)
+        for images, masks in self._batches(self._train, state.epoch, 1):
+            learn(images, masks)
+        _assign(self._all_variables(), values)
+
+    def _learner(self, epoch: int) -> steps.TrainStep:
+        """The step of an epoch, compiled once for a frozen encoder and once for a free one."""
+        frozen = epoch < self._config.train.frozen_epochs
+        if frozen not in self._learners:
+            self._learners[frozen] = self._compile(frozen)
+        return self._learners[frozen]
+
     def _compile(self, frozen: bool) -> steps.TrainStep:
         pretrained = {variable.path for variable in self._network.pretrained} if frozen else set()
         chosen = [variable for variable in self._variables if variable.path not in pretrained]
         config = self._config
         return steps.train_step(self._model, chosen, self._optimizer, config.train, self._class_weights, config.seed)
 
-    def _epoch(self, state: checkpoint.State, learn: steps.TrainStep) -> None:
+    def _epoch(self, state: checkpoint.State) -> None:
         """Runs one epoch and brings `state` up to date."""
         started = time.monotonic()
         rate = float(self._rate(self._optimizer.iterations))
-        loss = self._learn(state, learn)
+        loss = self._learn(state)
         self._average_statistics()  # So that all workers judge, keep and continue the same model.
         learned_s = time.monotonic() - started
         val_loss, counts = self._validate()
@@ -212,14 +227,21 @@ class _Training:
         if mean_iou > best:
             state.best, state.best_epoch = state.variables[: len(self._model.variables)], state.epoch
 
-    def _learn(self, state: checkpoint.State, learn: steps.TrainStep) -> float:
+    def _batches(self, pictures: data.Pictures, epoch: int, number: int) -> Iterable[tuple[tf.Tensor, tf.Tensor]]:
+        """The first batches of an epoch: images and masks, on several replicas each its own."""
+        replicas = self._strategy.num_replicas_in_sync
+        per_replica = max(1, self._batch_size // replicas)
+        local = per_replica * replicas // self._place.workers
+        order = data.epoch_order(len(pictures), number * local, self._config.seed, epoch)
+        batches: Iterable[tuple[tf.Tensor, tf.Tensor]] = self._strategy.distribute_datasets_from_function(
+            lambda _: data.batches(pictures, per_replica, order)
+        )
+        return batches
+
+    def _learn(self, state: checkpoint.State) -> float:
         """One pass over the train split; returns the mean loss."""
         config, side, sides_to_come = self._config, self._sides[state.epoch], self._sides[state.epoch + 1 :]
-        pictures = self._train_pictures(side)
-        per_replica = max(1, self._batch_size // self._strategy.num_replicas_in_sync)
-        local = per_replica * self._strategy.num_replicas_in_sync // self._place.workers
-        order = data.epoch_order(len(self._train), self._steps * local, config.seed, state.epoch)
-        batches = self._strategy.distribute_datasets_from_function(lambda _: data.batches(pictures, per_replica, order))
+        learn, batches = self._learner(state.epoch), self._batches(self._train_pictures(side), state.epoch, self._steps)
         what = f"epoch {state.epoch + 1}/{config.train.epochs}"
         if side < config.data.image_size:
             what += f" at {side} px"
@@ -249,6 +271,7 @@ class _Training:
         if side == self._config.data.image_size:
             self._smaller = self._train
         elif side != self._smaller.images.shape[1]:
+            self._smaller = self._train  # The last ones' room is free before the next ones take theirs.
             self._smaller = data.resized(self._train, side, self._config.train.cache_gb, "train")
         return self._smaller
 
@@ -288,8 +311,8 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
 
 def _digest(config: Config, files: Sequence[str]) -> str:
     """Of everything that the result depends on: a checkpoint of anything else is not continued."""
-    shown_by = {"train": {"tracker"}}
-    depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"}, exclude=shown_by)
+    without = {"train": set(WITHOUT_EFFECT)}
+    depends = config.model_dump(mode="json", include={"model", "train", "data", "seed"}, exclude=without)
     sizes = [(os.path.basename(file), tf.io.gfile.stat(file).length) for file in files]  # noqa: PTH119 (may be gs://)
     computed = [precision.resolve(config.train.precision), keras.__version__, tf.__version__]
     return hashlib.sha256(json.dumps([depends, sizes, computed], sort_keys=True).encode()).hexdigest()
