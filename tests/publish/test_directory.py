@@ -37,6 +37,21 @@ def test_main_and_the_tag_follow_the_newest_version_only(tmp_path: Path):
     assert (repository / "v100/variables/variables.data-00000-of-00001").read_bytes() == b"old"
 
 
+def test_a_folder_as_seen_from_here_is_written_whole_too(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    published = Directory(Path("hub")).publish(plan())
+    assert published.repo_url == (tmp_path / "hub/models/me/pets/v100").as_uri()
+    assert (tmp_path / "hub/models/me/pets/main").readlink() == Path("v100")
+
+
+def test_hidden_files_are_nobodys(tmp_path: Path):
+    for path in ("app.py", ".env", ".git/config", ".streamlit/config.toml", ".streamlit/secrets.toml", "a/.DS_Store"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x")
+    assert set(tree(tmp_path)) == {"app.py", ".streamlit/config.toml"}
+    assert set(tree(tmp_path / ".git")) == {"config"}  # Whoever names a hidden folder means it.
+
+
 def test_the_same_version_again_rewrites_nothing(tmp_path: Path):
     first = Directory(tmp_path).publish(plan())
     before = (tmp_path / "models/me/pets/v100").stat().st_ino

@@ -22,7 +22,8 @@ class Directory:
 
     def publish(self, plan: Plan) -> Published:
         """Writes one version; a version that is there already with the same bytes is left as it is."""
-        repository = self.folder / "models" / plan.repo_id
+        folder = self.folder.absolute()
+        repository = folder / "models" / plan.repo_id
         target = repository / plan.version
         commit_id = tree_digest(plan.files)
         _write(target, plan.files)
@@ -30,7 +31,7 @@ class Directory:
         space_url = ""
         if plan.space is not None:
             model = ModelRevision(plan.repo_id, plan.version, commit_id, target.as_uri())
-            spaces = self.folder / "spaces" / plan.space.repo_id
+            spaces = folder / "spaces" / plan.space.repo_id
             _write(spaces / plan.version, plan.space.render(model))
             space_url = (spaces / plan.version).as_uri()
             if is_newest:

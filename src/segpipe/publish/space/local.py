@@ -33,6 +33,7 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
     Raises:
       ConfigError: the SDK is unknown or not installed.
     """
+    model_dir = model_dir.absolute()
     name = _name(model_dir)
     space = SpacePlan("local/demo", sdk=sdk, title=name, examples=examples)
     if importlib.util.find_spec(sdk) is None:
@@ -42,14 +43,14 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
         path = app_dir / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.read())
-    environment = {**os.environ, "SEGPIPE_MODEL_DIR": str(model_dir.absolute()), "PORT": str(port)}
+    environment = {**os.environ, "SEGPIPE_MODEL_DIR": str(model_dir), "PORT": str(port)}
     environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     return subprocess.Popen(_command(sdk, port), cwd=app_dir, env=environment)
 
 
 def _name(model_dir: Path) -> str:
     """The run's name where the folder is runs/NAME/serving/VERSION, else the folder's own."""
-    names = [path.name for path in (model_dir.absolute(), *model_dir.absolute().parents)]
+    names = [path.name for path in (model_dir, *model_dir.parents)]
     return next((name for name in names if name and not name.isdigit() and name != "serving"), model_dir.name)
 
 
