@@ -66,10 +66,14 @@ def test_the_app_imports_nothing_of_the_pipeline(path: Path):
 
 def test_a_template_of_ones_own_with_its_own_placeholders(app_dir: Path):
     (app_dir / "logo.png").write_bytes(b"\x89PNG $MODEL_VERSION")
+    (app_dir / "weights").write_bytes(b"\xff$MODEL_VERSION")
+    (app_dir / ".env").write_text("HF_TOKEN=hf_secret")
     files = {f.path: f.read() for f in SpacePlan("me/x", app_path=app_dir).render(MODEL)}
     assert files["app.py"].decode() == f'MODEL = "me/pets@{MODEL.commit_id} (v100) https://hub/me/pets/tree/v100"\n'
     assert files["logo.png"] == b"\x89PNG $MODEL_VERSION"
+    assert files["weights"] == b"\xff$MODEL_VERSION"
     assert "requirements.txt" in files
+    assert ".env" not in files
     (app_dir / "app.py").write_text("MODEL = '<<repo>>'\n")
     mine = SpacePlan("me/x", app_path=app_dir, placeholders={"MODEL_REPO_ID": "<<repo>>"})
     assert {f.path: f.read() for f in mine.render(MODEL)}["app.py"] == b"MODEL = 'me/pets'\n"
@@ -91,6 +95,16 @@ def test_a_wrong_space_is_refused_before_any_request(arguments: dict, sentence: 
 def test_examples_come_along():
     space = SpacePlan("me/pets", examples=(File("cat.jpg", b"jpeg"),))
     assert File("examples/cat.jpg", b"jpeg") in space.render(MODEL)
+
+
+def test_a_run_as_seen_from_here_can_be_shown(tmp_path: Path, monkeypatch):
+    (tmp_path / "runs/demo/serving/10").mkdir(parents=True)
+    (tmp_path / "runs/demo/serving/10/saved_model.pb").touch()
+    monkeypatch.chdir(tmp_path)
+    process = local.start(local.saved_model_in(Path("runs/demo")), tmp_path / "app", "gradio", port=1)
+    process.kill()
+    process.wait()
+    assert (tmp_path / "runs/demo/serving/10").as_uri() in (tmp_path / "app/README.md").read_text()
 
 
 def test_the_newest_version_of_a_serving_folder_is_found(tmp_path: Path):

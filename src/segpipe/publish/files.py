@@ -23,10 +23,19 @@ class File:
         return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
 
 
+_SHOWN = frozenset({".streamlit/config.toml"})
+"""Hidden files that are meant for everybody."""
+
+
 def folder_files(folder: Path, prefix: str = "") -> tuple[File, ...]:
-    """Every file of a folder, in order, under `prefix` in the repository."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return tuple(File(prefix + path.relative_to(folder).as_posix(), path) for path in found)
+    """Every file of a folder, in order, under `prefix` in the repository; hidden ones, such as .env, are nobody's."""
+    below = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = (path for path in below if path.as_posix() in _SHOWN or not any(map(_is_hidden, path.parts)))
+    return tuple(File(prefix + path.as_posix(), folder / path) for path in shown)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
 
 
 def tree_digest(files: Iterable[File]) -> str:

@@ -118,7 +118,10 @@ def _filled(file: File, replacements: Mapping[str, str]) -> File:
     """`file` with its placeholders replaced, longest first, so that one may begin like another."""
     if Path(file.path).suffix not in TEXT_SUFFIXES:
         return file
-    text = file.read().decode()
+    try:
+        text = file.read().decode()
+    except UnicodeDecodeError:  # A name without a suffix promises no text.
+        return file
     for mark in sorted(replacements, key=len, reverse=True):
         text = text.replace(mark, replacements[mark])
     return File(file.path, text.encode())
