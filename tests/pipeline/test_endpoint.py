@@ -164,6 +164,30 @@ def test_rolling_back_after_the_old_model_is_gone_deploys_its_version_again(goog
     assert "default" in model_versions[0].version_aliases
 
 
+def test_a_roll_back_that_was_cut_off_is_finished_by_the_next_one(google, life) -> None:
+    push(life(), "gs://b/one")
+    push(life(), "gs://b/two")
+    google.vertex.faults["UndeployModel"] = Fault(grpc.StatusCode.INTERNAL, "not now")
+    with pytest.raises(RunError, match="not now"), in_a_sentence("rolling back", Vertex(project=PROJECT)):
+        life().roll_back()
+    assert versions(life()) == {"1": 100, "2": 0}
+    google.vertex.faults.clear()
+    assert life().roll_back().version == "1"
+    assert versions(life()) == {"1": 100}
+    [model_versions] = google.vertex.store.models.values()
+    assert ["default" in v.version_aliases for v in model_versions] == [True, False]
+
+
+def test_a_model_that_was_refused_is_none_to_go_back_to(google, life) -> None:
+    push(life(), "gs://b/one")
+    google.vertex.predicts = lambda version, instances: masks(instances, class_id=9 if version == "2" else 0)
+    with pytest.raises(RunError, match="rolled back"):
+        push(life(), "gs://b/two")
+    push(life(), "gs://b/three")
+    assert life().roll_back().version == "1"
+    assert versions(life()) == {"1": 100}
+
+
 def test_old_versions_leave_the_registry(google, life) -> None:
     for number in range(5):
         push(life(keep_versions=2), f"gs://b/{number}")

@@ -159,9 +159,11 @@ class ModelEndpoint:
         endpoint = self._found()
         state = _state(endpoint)
         if len(state.deployed) > 1:
-            newest = state.deployed[-1]
-            self._undo(endpoint, newest)
-            return _champion(endpoint)
+            # Without a candidate, the highest version is the one to leave: promoted last, or by a rollback cut off.
+            self._undo(endpoint, state.candidate or max(state.deployed, key=lambda one: int(one.version)))
+            champion = _champion(endpoint)
+            self.registry.make_default(champion.version)
+            return champion
         champion = state.champion
         previous = self.registry.previous(champion.version) if champion else None
         if champion is None or previous is None:

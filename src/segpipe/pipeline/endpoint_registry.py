@@ -51,15 +51,18 @@ class Registry:
         return aiplatform.Model(model.resource_name, version=version_id)
 
     def previous(self, version_id: str) -> aiplatform.Model | None:
-        """The newest version older than the given one."""
-        older = [number for number in self._numbers() if number < int(version_id)]
+        """The newest version older than the given one that has been the default: one that was refused never is."""
+        model = self._model()
+        versions = [] if model is None else model.versioning_registry.list_versions()
+        served = [_number(one) for one in versions if _served(one.version_id) in (one.version_aliases or ())]
+        older = [number for number in served if number < int(version_id)]
         return self.version(str(max(older))) if older else None
 
     def make_default(self, version_id: str) -> None:
-        """Moves the alias `default` to a version."""
+        """Moves the alias `default` to a version, and marks it as one to go back to."""
         model = self._model()
         if model is not None:
-            model.versioning_registry.add_version_aliases([DEFAULT], version_id)
+            model.versioning_registry.add_version_aliases([DEFAULT, _served(version_id)], version_id)
 
     def prune(self, keep: int, in_use: set[str]) -> list[str]:
         """Deletes the oldest versions beyond the newest `keep`, except those in use.
@@ -77,10 +80,6 @@ class Registry:
                 gone.append(version.version_id)
         return gone
 
-    def _numbers(self) -> list[int]:
-        model = self._model()
-        return [] if model is None else [_number(version) for version in model.versioning_registry.list_versions()]
-
     def _model(self) -> aiplatform.Model | None:
         found = aiplatform.Model.list(filter=f'display_name="{self._name}"')
         return max(found, key=lambda model: model.create_time, default=None)
@@ -89,6 +88,11 @@ class Registry:
 def content_alias(model_uri: str) -> str:
     """The alias by which a retry finds what it has uploaded before."""
     return f"m-{hashlib.sha256(model_uri.encode()).hexdigest()[:16]}"
+
+
+def _served(version_id: str) -> str:
+    """The alias of a version that has served; each has its own, for an alias belongs to one version."""
+    return f"served-{version_id}"
 
 
 def _number(version: Any) -> int:
