@@ -6,6 +6,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from typer.testing import CliRunner
 
 from segpipe.cli import runs
+from segpipe.cli.watch import deployed_examples
 from segpipe.errors import UserError
 from segpipe.pipeline import lineage, provenance
 
@@ -16,9 +17,12 @@ class Store:
     def __init__(self, path):
         self._store = lineage.open_store(path)
 
-    def artifact(self, kind, uri):
+    def artifact(self, kind, uri, **properties):
         type_id = self._store.put_artifact_type(pb.ArtifactType(name=kind))
-        return self._store.put_artifacts([pb.Artifact(type_id=type_id, uri=uri)])[0]
+        artifact = pb.Artifact(type_id=type_id, uri=uri)
+        for name, value in properties.items():
+            artifact.custom_properties[name].string_value = value
+        return self._store.put_artifacts([artifact])[0]
 
     def execution(self, component, inputs, outputs, state=pb.Execution.COMPLETE, output=pb.Event.OUTPUT, **arguments):
         type_id = self._store.put_execution_type(pb.ExecutionType(name=f"segpipe.pipeline.{component}"))
@@ -124,3 +128,23 @@ def test_the_list_is_what_runs_alone_prints(runs_folder):
 def test_no_such_run_is_named(runs_folder):
     with pytest.raises(UserError, match="zzz is no run"):
         _call(runs_folder, "show", "zzz")
+
+
+def test_watch_finds_the_examples_of_the_deployed_version_wherever_its_run_was_copied_to(tmp_path):
+    store = Store(tmp_path / "metadata.db")
+    for number in (1, 2):  # The second run was refused; the first is deployed.
+        (tmp_path / f"pipeline/ExampleGen/examples/{number}/Split-train").mkdir(parents=True)
+        examples = store.artifact("Examples", f"/elsewhere/pipeline/ExampleGen/examples/{number}")
+        store.execution("ExampleGen", {}, {"examples": examples})
+        model, run = (store.artifact(kind, f"/elsewhere/{kind}/{number}") for kind in ("Model", "ModelRun"))
+        store.execution("Trainer", {"examples": examples}, {"model": model, "model_run": run})
+        blessing, evaluation = (store.artifact(kind, f"/elsewhere/{kind}/{number}") for kind in ("Blessing", "Eval"))
+        judged = {"examples": examples, "model": model}
+        store.execution("Evaluator", judged, {"blessing": blessing, "evaluation": evaluation})
+        if number == 1:
+            pushed = store.artifact("PushedModel", "/elsewhere/pushed/1", pushed_destination="/elsewhere/serving/1764")
+            store.execution("Pusher", {"model": model, "model_blessing": blessing}, {"pushed_model": pushed})
+    found = deployed_examples(tmp_path, tmp_path / "serving" / "1764")
+    assert found == tmp_path / "pipeline/ExampleGen/examples/1"
+    assert deployed_examples(tmp_path, tmp_path / "serving" / "1765") is None
+    assert deployed_examples(tmp_path / "none", tmp_path / "serving" / "1764") is None

@@ -36,7 +36,8 @@ def watch(
         from segpipe.watch.retrain import Policy, decide, note_start
 
         with plain_progress(person) as listener, progress.listening(listener):
-            watched = window.look(settings, kept or run_dir / "kept", found_labels)
+            examples = deployed_examples(run_dir, window.deployed_dir(settings))
+            watched = window.look(settings, kept or run_dir / "kept", found_labels, examples=examples)
     for reason in watched.verdict.reasons:
         typer.echo(reason, err=True)
     typer.echo(f"{watched.verdict.status}: {os.path.relpath(watched.page)}")
@@ -53,3 +54,15 @@ def watch(
             return
         typer.echo(f"not retrained: {decision.reason}", err=True)
     sys.exit(STATUS_OF[watched.verdict.status])
+
+
+def deployed_examples(run_dir: Path, deployed: Path) -> Path | None:
+    """The Examples that a version was made from, in a run's folder that may be a copy; None where it does not tell.
+
+    A later run may have read other pictures and been refused: it says nothing of what is deployed.
+    """
+    from segpipe.pipeline import provenance
+
+    pushed = provenance.of_version(run_dir / "metadata.db", deployed.name)
+    found = run_dir.glob(f"pipeline/*/examples/{Path(pushed.examples).name}") if pushed else ()
+    return next(iter(found), None)

@@ -1,7 +1,7 @@
 """A run's ML Metadata in, what made its model out: data, schema, code and arguments, and where its results lie."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,24 @@ def of_pushed(metadata_path: Path, saved_model: Path) -> Pushed | None:
       metadata_path: the run's metadata.db.
       saved_model: the version's folder.
     """
+    return _pushed(metadata_path, lambda artifact: _is_at(artifact, saved_model))
+
+
+def of_version(metadata_path: Path, version: str) -> Pushed | None:
+    """What belongs to a version, wherever the run's folder has been copied to; None where the run did not push it.
+
+    Args:
+      metadata_path: the run's metadata.db.
+      version: name of its folder in the serving folder.
+    """
+    return _pushed(metadata_path, lambda artifact: Path(_text(artifact, "pushed_destination")).name == version)
+
+
+def _pushed(metadata_path: Path, is_meant: Callable[[pb.Artifact], bool]) -> Pushed | None:
     if not metadata_path.is_file():
         return None
     store = lineage.open_store(metadata_path)
-    pushed = [a for a in store.get_artifacts_by_type("PushedModel") if _is_at(a, saved_model)]
+    pushed = [artifact for artifact in store.get_artifacts_by_type("PushedModel") if is_meant(artifact)]
     if not pushed:
         return None
     made_by = {uri: step for step in _upstream(store, pushed[-1].id) for uri in step.outputs.values()}
@@ -96,8 +110,12 @@ def of_pushed(metadata_path: Path, saved_model: Path) -> Pushed | None:
 
 
 def _is_at(pushed: pb.Artifact, saved_model: Path) -> bool:
-    destination = pushed.custom_properties["pushed_destination"].string_value
+    destination = _text(pushed, "pushed_destination")
     return bool(destination) and Path(destination).resolve() == saved_model.resolve()
+
+
+def _text(artifact: pb.Artifact, name: str) -> str:
+    return str(artifact.custom_properties[name].string_value)
 
 
 def _upstream(store: MetadataStore, artifact_id: int) -> list[Step]:

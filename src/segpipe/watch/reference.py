@@ -63,7 +63,7 @@ def of(model: LoadedModel, classes: list[str], examples: Path, cache: Path) -> R
     Raises:
       UserError: the Examples are gone.
     """
-    path = cache / f"reference-{model.version}.npz"
+    path = cache / f"reference-{model.version}-{examples.name}.npz"
     if path.is_file():
         return _read(path)
     inputs: dict[str, list[float]] = {name: [] for name in schema.IMAGE_STATISTICS}

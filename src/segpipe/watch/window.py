@@ -44,6 +44,7 @@ def look(
     labels_dir: Path | None = None,
     model: LoadedModel | None = None,
     now_s: float | None = None,
+    examples: Path | None = None,
 ) -> Watched:
     """Compares the requests of the last days with the training time.
 
@@ -55,6 +56,7 @@ def look(
       labels_dir: masks that people drew, ID.png; None where there are none.
       model: the deployed version; the newest in the run's serving folder when left out.
       now_s: end of the window, Unix time; now when left out.
+      examples: folder of those that the model was made from; the run's newest when left out.
 
     Raises:
       UserError: nothing is deployed, nothing was kept, or a label is wrong.
@@ -66,7 +68,8 @@ def look(
     model = model or deployed(config)
     classes = list(config.data.classes)
     out = config.output_path / "watch"
-    expected = reference.of(model, classes, reference.newest_examples(config.output_path / "pipeline"), out)
+    examples = examples or reference.newest_examples(config.output_path / "pipeline")
+    expected = reference.of(model, classes, examples, out)
     everything = [one for one in kept_requests.read(kept_dir) if one.version == model.version and one.at_s <= now_s]
     window = [one for one in everything if one.at_s >= now_s - settings.window_days * 86400]
     found = None
@@ -88,11 +91,21 @@ def deployed(config: Config) -> LoadedModel:
     Raises:
       UserError: there is none.
     """
+    folder = deployed_dir(config)
+    return load(folder, int(folder.name))
+
+
+def deployed_dir(config: Config) -> Path:
+    """The folder of the newest version in the run's serving folder.
+
+    Raises:
+      UserError: there is none.
+    """
     serving = config.output_path / "serving"
     versions = sorted((path for path in serving.glob("[0-9]*") if path.name.isdigit()), key=lambda path: int(path.name))
     if not versions:
         raise UserError(f"{serving} holds no model; `segpipe run CONFIG` pushes one when it is blessed.")
-    return load(versions[-1], int(versions[-1].name))
+    return versions[-1]
 
 
 def _accuracy(
