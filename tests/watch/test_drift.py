@@ -68,12 +68,22 @@ def test_a_dominant_class_that_was_never_seen_before_is_drift(known):
         assert found.features[0].drifted
 
 
-def test_a_single_picture_of_a_new_dominant_class_is_none():
-    reference = [{"dominant_class": np.zeros(200)}]
-    found = drift.compare(reference, {"dominant_class": np.array([0.0] * 99 + [1.0])})
-    assert found.features[0].distance == pytest.approx(0.01)
+@pytest.mark.parametrize("name", ["dominant_class", "saturation"])
+def test_a_single_picture_of_a_new_kind_is_none(name):
+    found = drift.compare([{name: np.zeros(200)}], {name: np.array([0.0] * 99 + [1.0])})
+    assert found.features[0].distance > 0
     assert not found.features[0].drifted
     assert found.false_alarm_rate < 0.02
+
+
+@pytest.mark.parametrize("seen", [0, 32])
+def test_a_number_that_nearly_all_pictures_share_drifts_to_either_side(seen):
+    water = np.zeros(400)
+    water[:seen] = np.linspace(0.01, 0.3, seen)
+    for moved in (-0.5, 0.8):
+        found = drift.compare([{"predicted_fraction/water": water}], {"predicted_fraction/water": np.full(60, moved)})
+        assert found.features[0].distance > 0.5
+        assert found.features[0].drifted
 
 
 def test_a_constant_feature_and_a_lone_picture_are_no_error():

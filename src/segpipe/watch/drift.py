@@ -127,16 +127,23 @@ def l_infinity(p: Floats, q: Floats) -> Floats:
 
 
 class _Column:
-    """One feature of the reference, cut into bins of equal mass; a category has a bin of its own."""
+    """One feature of the reference, in bins of equal mass; a category, or a value that a tenth shares, has its own."""
 
     def __init__(self, name: str, values: Floats, table: int):
         self.name, self.table = name, table
         self._values = values
         self.categorical = name.startswith("dominant")
         self.measure: Callable[[Floats, Floats], Floats] = l_infinity if self.categorical else jensen_shannon
-        # A category has the bin around it; those beside them are for categories that the reference does not show.
-        around = np.concatenate([values - 0.5, values + 0.5])
-        self._edges = np.unique(around if self.categorical else np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        if self.categorical:
+            # The bins between and beside those of its categories are for others.
+            self._edges = np.unique([values - 0.5, values + 0.5])
+        else:
+            quantiles = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+            # Of pictures that are all grey, colour would else be in the bin of grey.
+            common = quantiles[[np.mean(values == one) >= 1 / _BINS for one in quantiles]]
+            self._edges = np.unique([*quantiles, *np.nextafter(common, np.inf)])
+        empty = np.flatnonzero(np.bincount(self.codes(), minlength=self.bins) == 0)
+        self.unseen = int(empty[0]) if len(empty) else None
 
     def codes(self) -> NDArray[np.int64]:
         return np.searchsorted(self._edges, self._values, side="right")
@@ -183,9 +190,9 @@ def _drawn(columns: list[_Column], rows: int, size: int, resamples: int, rng: np
         drawn = rng.integers(0, rows, (number, size))
         for column, parts in zip(columns, shares, strict=True):
             codes = column.codes()[drawn]
-            if column.categorical:
-                # The next picture may be of a new category: one in rows + 1, by Laplace's rule of succession.
-                codes[rng.random(codes.shape) < 1 / (rows + 1)] = 0
+            if column.unseen is not None:
+                # The next picture may be the first of its bin: one in rows + 1, by Laplace's rule of succession.
+                codes[rng.random(codes.shape) < 1 / (rows + 1)] = column.unseen
             cells = codes + column.bins * np.arange(number)[:, None]
             parts.append(np.bincount(cells.ravel(), minlength=number * column.bins).reshape(number, -1) / size)
     return [np.concatenate(parts) for parts in shares]
