@@ -161,9 +161,9 @@ class ModelEndpoint:
         if len(state.deployed) > 1:
             # Without a candidate, the highest version is the one to leave: promoted last, or by a rollback cut off.
             self._undo(endpoint, state.candidate or max(state.deployed, key=lambda one: int(one.version)))
-            champion = _champion(endpoint)
-            self.registry.make_default(champion.version)
-            return champion
+            left = _champion(endpoint)
+            self.registry.make_default(left.version)
+            return left
         champion = state.champion
         previous = self.registry.previous(champion.version) if champion else None
         if champion is None or previous is None:
