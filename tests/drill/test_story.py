@@ -7,7 +7,7 @@ import pytest
 from segpipe import config as config_module
 from segpipe.drill import page, runs, story, timeline
 from segpipe.drill.story import Look, Story, Trained, lost, regained
-from segpipe.errors import ConfigError
+from segpipe.errors import ConfigError, RunError
 from segpipe.evaluate.bootstrap import Interval
 from segpipe.ingest import feature_schema
 from tests import shapes
@@ -55,6 +55,11 @@ width = 0.35
 decoder_filters = [32, 32, 16, 16]
 augment = true
 """
+
+FURTHER_ANSWER = """drill.answers=[
+  {weights="none", width=0.35, decoder_filters=[32, 32, 16, 16], augment=true},
+  {weights="none", width=0.35, decoder_filters=[32, 32, 16, 16], augment=false},
+]"""
 
 
 def margins(pictures: int, right: int) -> np.ndarray:
@@ -130,6 +135,40 @@ def test_an_answer_that_the_recipe_does_not_fit_is_told_before_anything_is_train
     assert [path.name for path in tmp_path.iterdir()] == ["pipeline.toml"]
 
 
+@pytest.fixture
+def stores(tmp_path: Path):
+    """Begins the drill of TOML and one with an override, each to its first node; gives the stores of models."""
+    shapes.write_folder(tmp_path / "data", count=60)
+    (tmp_path / "pipeline.toml").write_text(TOML)
+    feature_schema.write(tmp_path / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
+
+    def end(node: str) -> None:
+        raise RuntimeError(f"{node} has started")
+
+    def begin_both(override: str) -> list[Path]:
+        for overrides in ([], [override]):
+            config = config_module.load(tmp_path / "pipeline.toml", overrides)
+            with pytest.raises(RunError, match="ExampleGen has started"):
+                story.tell(config, lambda chapter: None, end, lambda outcome, note: None)
+        return list((tmp_path / "run-drill").rglob("metadata.db"))
+
+    return begin_both
+
+
+@pytest.mark.parametrize(
+    "override", ["drill.severity=4", "drill.unseen='^.1'", "gate.confidence=0.9", "train.epochs=7", "model.width=0.5"]
+)
+def test_the_first_model_of_another_drill_meets_no_model_of_the_first_drill(stores, override):
+    assert len(stores(override)) == 2
+
+
+@pytest.mark.parametrize(
+    "override", ["drill.answers=[{}]", "watch.min_labels=9", "train.cache_gb=0", "hub.private=true"]
+)
+def test_what_the_first_model_does_not_depend_on_begins_no_other_drill(stores, override):
+    assert len(stores(override)) == 1
+
+
 @pytest.mark.slow
 def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Path):
     shapes.write_folder(tmp_path / "data", count=160)
@@ -160,3 +199,13 @@ def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Pa
     assert started == []
     assert [model.span_2 for model in second.models] == [model.span_2 for model in told.models]
     assert [look.status for look in second.looks] == ["ok", "drift", "degraded"]
+
+    third = story.tell(
+        config_module.load(tmp_path / "pipeline.toml", [FURTHER_ANSWER]),
+        chapters.append,
+        started.append,
+        lambda outcome, note: None,
+    )
+    assert started.count("Trainer") == 1
+    assert third.models[:2] == told.models
+    assert len(third.models) == 3

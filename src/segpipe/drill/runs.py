@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from segpipe import atomic
-from segpipe.config import Config, to_json
+from segpipe.config import WITHOUT_EFFECT, Config
 from segpipe.errors import RunError
 from segpipe.pipeline import lineage, local
 from segpipe.pipeline import run as pipeline_run
 from segpipe.pipeline.digest import code_digest
 from segpipe.pipeline.targets import LocalTarget
+
+_LEFT_OUT: dict[str, bool | set[str]] = {
+    **dict.fromkeys(("output_dir", "hub", "dataflow", "vertex", "watch", "drill"), True),
+    "train": set(WITHOUT_EFFECT),
+}
+"""What changes neither the model of a local run nor the gate's verdict on it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class Outcome:
     pushed: str
 
 
+def digest(config: Config) -> str:
+    """Names all that the outcome of a run depends on, besides the champion: 16 hexadecimal digits."""
+    settings = json.dumps(config.model_dump(mode="json", exclude=_LEFT_OUT), sort_keys=True)
+    return hashlib.sha256(f"{code_digest('segpipe.pipeline.graph')}{settings}".encode()).hexdigest()[:16]
+
+
 class Runs:
     """Runs the pipeline, and writes down in a file what came of it."""
 
@@ -53,7 +65,7 @@ class Runs:
           UserError: the config or the data is wrong.
           RunError: the run failed.
         """
-        key = hashlib.sha256(f"{code_digest('segpipe.pipeline.graph')}{to_json(config)}".encode()).hexdigest()[:16]
+        key = digest(config)
         known = self._read().get(key)
         if known is not None and Path(known["path"]).is_dir():
             return Outcome(**{**known, "reasons": tuple(known["reasons"])})

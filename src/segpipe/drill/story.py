@@ -9,7 +9,7 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image
 from segpipe import atomic, schema
 from segpipe.config import Answer, Config, checked
 from segpipe.drill import clients, spans
-from segpipe.drill.runs import Outcome, Runs
+from segpipe.drill.runs import Outcome, Runs, digest
 from segpipe.drill.spans import Spans
 from segpipe.errors import RunError
 from segpipe.evaluate import confusion
@@ -114,6 +114,8 @@ def tell(
 ) -> Story:
     """Runs the drill under `<run>-drill`; a second call reuses what the first finished.
 
+    Each first model has a folder of its own there: it must not meet the champion of another drill.
+
     Args:
       config: of the run that the drill is about.
       say: told each chapter as it begins.
@@ -129,10 +131,13 @@ def tell(
     answers = config.drill.answers or (Answer(**config.model.model_dump()),)
     for answer in answers:  # Before the first of them is trained.
         checked(_answering(config, answer))
-    config = config.model_copy(update={"name": f"{config.name}-drill", "output_dir": f"{config.output_path}-drill"})
-    folder = config.output_path / "drill"
+    every_drill = Path(f"{config.output_path}-drill")
+    config = config.model_copy(update={"name": f"{config.name}-drill"})
     say("the data: some pictures arrive now, others later and harder")
-    data = spans.write(config, folder / "spans")
+    data = spans.write(config, every_drill / "drill" / "spans")
+    own = {"output_dir": str(every_drill / digest(data.first))}
+    data = replace(data, first=data.first.model_copy(update=own), both=data.both.model_copy(update=own))
+    folder = data.first.output_path / "drill"
     drill = config.drill
     story = Story(config.name, config.data.classes, drill.corruptions, drill.severity, drill.unseen)
     story.pictures = {
@@ -166,7 +171,7 @@ def tell(
         story.models.append(_trained(name, answer.architecture, outcome, margins, config))
         story.examples = _pictures(data, models, margins[0][1])
         story.seconds = time.time() - started_s
-        _save(story, folder / "story.json")
+        _save(story, every_drill / "drill" / "story.json")
         answered(story)
     return story
 
