@@ -53,6 +53,12 @@ def test_half_of_the_pictures_arrive_later_and_harder_with_their_masks_and_split
     assert set(np.unique(mask)) == {0, 1}
 
 
+def test_the_spans_are_read_with_the_sources_own_limit_of_a_pictures_size(config, tmp_path):
+    large = config.source.model_copy(update={"max_megapixels": 150.0})
+    found = spans.write(config.model_copy(update={"source": large}), tmp_path / "spans")
+    assert [one.source.max_megapixels for one in (found.first, found.both)] == [150, 150]
+
+
 def unseen_of(config: Config, **drill: object) -> Config:
     return config.model_copy(update={"drill": Drill(unseen="^[1-3].$", first_share=0.6, **drill)})
 

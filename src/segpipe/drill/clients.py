@@ -15,6 +15,7 @@ from segpipe.progress import report
 from segpipe.serve.kept import Keeper, Retention
 
 _BATCH = 16
+_BATCH_BYTES = 32_000_000
 _NAME = "drill"
 _TIMEOUT_S = 120.0
 
@@ -37,11 +38,24 @@ def ask(serving: Path, version: int, pictures: Sequence[bytes], kept_dir: Path) 
         _serving(serving, keeper) as address,
     ):
         url = f"{address}/v1/models/{_NAME}/versions/{version}:predict"
-        for start in range(0, len(pictures), _BATCH):
-            instances = [{"b64": base64.b64encode(one).decode()} for one in pictures[start : start + _BATCH]]
-            _post(url, {"instances": instances})
+        sent = 0
+        for batch in batches(pictures, _BATCH, _BATCH_BYTES):
+            _post(url, {"instances": [{"b64": base64.b64encode(one).decode()} for one in batch]})
             keeper.flush()  # It drops what comes faster than it writes.
-            report("requests", min(start + _BATCH, len(pictures)), len(pictures))
+            sent += len(batch)
+            report("requests", sent, len(pictures))
+
+
+def batches(pictures: Sequence[bytes], most: int, most_bytes: int) -> Iterator[list[bytes]]:
+    """Cuts the pictures up, in order: at most so many, and so many bytes, go together; a larger one goes alone."""
+    batch: list[bytes] = []
+    for picture in pictures:
+        if batch and (len(batch) == most or sum(map(len, batch)) + len(picture) > most_bytes):
+            yield batch
+            batch = []
+        batch.append(picture)
+    if batch:
+        yield batch
 
 
 @contextmanager
@@ -51,10 +65,13 @@ def _serving(folder: Path, keeper: Keeper) -> Iterator[str]:
         import uvicorn
 
         from segpipe.serve import server
+        from segpipe.serve.answering import RequestLimits
     except ModuleNotFoundError as error:
         raise UserError(f"a drill serves the model, which needs {error.name}; install segpipe[serve].") from None
     every_version = sum(1 for _ in folder.glob("[0-9]*"))
-    settings = server.Settings(name=_NAME, folder=folder, keep_versions=every_version)
+    # Ingest took every picture that comes, by the limit of its own source.
+    limits = RequestLimits(max_body_mb=1e6, max_megapixels=1e6)
+    settings = server.Settings(name=_NAME, folder=folder, keep_versions=every_version, requests=limits)
     with (
         server.application(settings, keeper.offer) as app,
         socket.create_server(("127.0.0.1", 0)) as listener,

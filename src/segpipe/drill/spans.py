@@ -105,7 +105,8 @@ _NO_COLORS = {"mask_colors": (), "ignore_colors": ()}
 
 
 def _reading(config: Config, folder: Path) -> Config:
-    source = Source(kind="tfrecord", path=str(folder.absolute() / "span-{SPAN}"))
+    path = str(folder.absolute() / "span-{SPAN}")
+    source = Source(kind="tfrecord", path=path, max_megapixels=config.source.max_megapixels)
     return config.model_copy(update={"source": source})
 
 
