@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -5,12 +6,16 @@ import numpy as np
 import pytest
 
 from segpipe import config as config_module
-from segpipe.drill import page, runs, story, timeline
+from segpipe import progress, schema
+from segpipe.drill import page, runs, spans, story, timeline
 from segpipe.drill.story import Look, Story, Trained, lost, regained
 from segpipe.errors import ConfigError, RunError
 from segpipe.evaluate.bootstrap import Interval
-from segpipe.ingest import feature_schema
+from segpipe.ingest import feature_schema, tfrecord
+from segpipe.serve import kept
+from segpipe.serve.loaded import load
 from tests import shapes
+from tests.serve import server_model
 
 TOML = """
 name = "shapes"
@@ -167,6 +172,40 @@ def test_the_first_model_of_another_drill_meets_no_model_of_the_first_drill(stor
 )
 def test_what_the_first_model_does_not_depend_on_begins_no_other_drill(stores, override):
     assert len(stores(override)) == 1
+
+
+@pytest.fixture
+def look(tmp_path: Path):
+    """Looks at the labelled requests of span 2 to a model in a run's folder, as the pipeline leaves it."""
+    shapes.write_folder(tmp_path / "data", count=120)
+    (tmp_path / "pipeline.toml").write_text(TOML)
+    config = config_module.load(tmp_path / "pipeline.toml")
+    data = spans.write(config, tmp_path / "spans")
+    for split in schema.SPLITS:
+        folder = config.output_path / "pipeline" / "ExampleGen" / "examples" / "1" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        with gzip.open(folder / "data.gz", "wb") as stream:
+            for serialized in data.examples(1, split):
+                tfrecord.write(stream, serialized)
+    deployed = load(server_model.save(config.output_path / "serving", 1), 1)
+    return lambda: story._look(data, 2, "labelled", tmp_path / "drill", deployed, with_labels=True)
+
+
+def test_a_look_that_was_interrupted_while_it_asked_asks_for_all_again(look, tmp_path):
+    def interrupt(told: progress.Progress) -> None:
+        if told.what == "requests":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), progress.listening(interrupt):
+        look()
+    begun = {one.id for one in kept.read(tmp_path / "drill" / "kept-2")}
+    look()
+    finished = [one.id for one in kept.read(tmp_path / "drill" / "kept-2")]
+    assert len(finished) > len(begun) > 0
+    assert not begun & set(finished)
+    assert {path.stem for path in (tmp_path / "drill" / "labels-2").glob("*.png")} == set(finished)
+    look()
+    assert [one.id for one in kept.read(tmp_path / "drill" / "kept-2")] == finished
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ gate decides which is deployed. 6. Every model is judged on the test pictures of
 
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -193,9 +194,12 @@ def _save(story: Story, path: Path) -> None:
 def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel, with_labels: bool) -> Look:
     """Sends the held-out pictures of a span to the deployed model, as clients would, and watches."""
     kept_dir, labels_dir = folder / f"kept-{span}", folder / f"labels-{span}"
-    known = {one.version for one in kept_requests.read(kept_dir)} if kept_dir.is_dir() else set()
-    if deployed.version not in known:
+    done = kept_dir / "done"
+    if not done.is_file() or done.read_text(encoding="utf-8") != str(deployed.version):
+        for unfinished in (kept_dir, labels_dir):
+            shutil.rmtree(unfinished, ignore_errors=True)
         _ask(data, span, deployed, kept_dir, labels_dir)
+        atomic.write_text(done, str(deployed.version))
     watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed)
     rate = watched.drift.false_alarm_rate if watched.drift else None
     return Look(when, watched.verdict.status, watched.verdict.reasons, rate)
@@ -206,8 +210,7 @@ def _ask(data: Spans, span: int, deployed: LoadedModel, kept_dir: Path, labels_d
     parsed = [example.decode(one) for one in serialized]
     clients.ask(deployed.path.parent, deployed.version, [one[schema.IMAGE][0] for one in parsed], kept_dir)
     labels_dir.mkdir(parents=True, exist_ok=True)
-    answered = [one for one in kept_requests.read(kept_dir) if one.version == deployed.version]
-    for one, features in zip(answered, parsed, strict=True):
+    for one, features in zip(kept_requests.read(kept_dir), parsed, strict=True):
         (labels_dir / f"{one.id}.png").write_bytes(features[schema.MASK][0])
 
 
