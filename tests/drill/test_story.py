@@ -208,6 +208,15 @@ def test_a_look_that_was_interrupted_while_it_asked_asks_for_all_again(look, tmp
     assert [one.id for one in kept.read(tmp_path / "drill" / "kept-2")] == finished
 
 
+def test_a_look_a_month_later_says_the_same_of_the_same_requests(look, tmp_path):
+    first = look()
+    for day in (tmp_path / "drill" / "kept-2").glob("*.jsonl"):
+        lines = [json.loads(line) for line in day.read_text().splitlines()]
+        day.write_text("".join(json.dumps({**one, "at_s": one["at_s"] - 30 * 86400}) + "\n" for one in lines))
+    assert first.status != "too few"
+    assert look() == first
+
+
 @pytest.mark.slow
 def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Path):
     shapes.write_folder(tmp_path / "data", count=160)

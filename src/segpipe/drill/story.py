@@ -200,7 +200,9 @@ def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel
             shutil.rmtree(unfinished, ignore_errors=True)
         _ask(data, span, deployed, kept_dir, labels_dir)
         atomic.write_text(done, str(deployed.version))
-    watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed)
+    # Not now: a later call looks at the same requests, whatever watch.window_days.
+    last_s = max(one.at_s for one in kept_requests.read(kept_dir))
+    watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed, last_s)
     rate = watched.drift.false_alarm_rate if watched.drift else None
     return Look(when, watched.verdict.status, watched.verdict.reasons, rate)
 
