@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -84,7 +85,6 @@ def test_bad_pictures_all_fail_together_with_five_named(dataset, tmp_path):
     with pytest.raises(DataError, match=r"7 of 30 pictures cannot be used: .* is empty .* 2 more\. .*quarantine"):
         prepare(config(root), tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "out.partial").exists()
 
 
 def test_shards_stay_as_they_are_where_new_ones_cannot_be_made(dataset, tmp_path):
@@ -111,8 +111,8 @@ def test_quarantined_pictures_are_listed_and_read_is_written_plus_quarantined(da
 
 def test_what_a_killed_call_left_is_replaced(dataset, tmp_path):
     settings = config(dataset(30))
-    partial = tmp_path / "out.partial"
-    partial.mkdir()
+    partial = tmp_path / "out" / ".partial"
+    partial.mkdir(parents=True)
     (partial / "train-00000-of-00002.tfrecord").write_bytes(b"half")
     prepare(settings, tmp_path / "out", workers=1)
     assert not partial.exists()
@@ -126,6 +126,62 @@ def test_a_folder_with_other_files_is_never_emptied(dataset, tmp_path):
     with pytest.raises(DataError, match=r"holds other files \(.*thesis\.doc\)"):
         prepare(config(dataset(30)), out, workers=1)
     assert (out / "thesis.doc").exists()
+
+
+@pytest.mark.parametrize("other", [MANIFEST, "train-00000-of-00001.tfrecord"])
+def test_shards_of_another_data_set_in_a_folder_of_its_own_are_not_replaced(dataset, tmp_path, other):
+    (tmp_path / "out" / "pets").mkdir(parents=True)
+    (tmp_path / "out" / "pets" / other).write_text("x")
+    with pytest.raises(DataError, match="holds other files"):
+        prepare(config(dataset(30)), tmp_path / "out", workers=1)
+    assert (tmp_path / "out" / "pets" / other).read_text() == "x"
+
+
+def _replaced(settings, out):
+    """Shards of 20 pictures in `out`, then of the 40 of `settings`."""
+    prepare(settings(20), out, workers=1)
+    done = prepare(settings(40), out, workers=1)
+    assert len(_ids(out)) == 40
+    assert sorted(path.name for path in out.glob("*.tfrecord")) == sorted(done.files)
+    assert not (out / ".partial").exists()
+
+
+@pytest.fixture
+def settings(dataset):
+    """Config of a data set of as many pictures as asked for."""
+    return lambda number: config(dataset(number))
+
+
+def test_what_lies_hidden_in_the_folder_stays_there(settings, tmp_path):
+    history = tmp_path / "out" / ".git" / "HEAD"
+    history.parent.mkdir(parents=True)
+    history.write_text("ref: refs/heads/main")
+    _replaced(settings, tmp_path / "out")
+    assert history.read_text() == "ref: refs/heads/main"
+
+
+def test_a_link_to_a_folder_elsewhere_stays_a_link(settings, tmp_path):
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "large disk")
+    _replaced(settings, tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "large disk" / MANIFEST).exists()
+
+
+def test_the_working_directory_can_be_the_folder(settings, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    _replaced(settings, Path())
+    assert (tmp_path / "out" / MANIFEST).exists()
+
+
+def test_a_call_that_fails_leaves_a_folder_as_empty_as_it_was(dataset, tmp_path):
+    root = dataset(30)
+    (root / "images" / "p00.jpg").write_bytes(b"")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match="is empty"):
+        prepare(config(root), tmp_path / "out", workers=1)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_source_that_changes_while_it_is_read_is_noticed(dataset, tmp_path):

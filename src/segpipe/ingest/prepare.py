@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +24,9 @@ MANIFEST = "prepared.json"
 """Written last: a folder that has it is complete."""
 
 QUARANTINE = "quarantined.json"
+
+_ASIDE = ".partial"
+"""Folder in the target in which a call writes; what a killed one leaves there, the next one clears."""
 
 _SHARD = "{split}-{index:05d}-of-{number:05d}.tfrecord"
 
@@ -63,24 +68,42 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
       DataError: the source is missing, inconsistent or changes meanwhile, a split is empty, or pictures are bad and
         `source.on_bad_example` is "fail".
     """
-    out = str(out_dir)
+    out = str(out_dir) if files.is_url(str(out_dir)) else str(Path(out_dir))
     digest = source_digest(config)
     if (done := _finished(out, digest)) is not None:
         return done
     parts = sources.parts(config)
-    aside = out if files.is_url(out) else f"{out.rstrip('/')}.partial"
-    _ours(out)
-    _clear(aside)
-    try:
-        prepared = _write_checked(parts, config, digest, aside, out, workers or os.cpu_count() or 1)
-    except BaseException:
-        if aside != out:
-            shutil.rmtree(aside, ignore_errors=True)  # What a killed call leaves there, the next one clears.
-        raise
-    if aside != out:
-        _clear(out)  # Not before: the earlier shards stay where there are no new ones.
-        Path(aside).rename(out)
+    earlier = _ours(out)
+    workers = workers or os.cpu_count() or 1
+    if files.is_url(out):
+        _remove(earlier)
+        return _write_checked(parts, config, digest, out, out, workers)
+    with _aside(Path(out)) as aside:
+        prepared = _write_checked(parts, config, digest, str(aside), out, workers)
+        _remove(earlier)  # Not before: the earlier shards stay where there are no new ones.
+        for name in (*prepared.files, QUARANTINE, MANIFEST):
+            (aside / name).replace(Path(out, name))
     return prepared
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder`, so on the same disk; gone at the end, and `folder` too where it was made for it.
+
+    Raises:
+      DataError: something else lies there.
+    """
+    made, aside = not folder.exists(), folder / _ASIDE
+    if aside.is_dir():
+        _ours(str(aside))
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _write_checked(parts: list[Part], config: Config, digest: str, aside: str, out: str, workers: int) -> Prepared:
@@ -126,24 +149,25 @@ def _write_json(path: str, value: object) -> None:
 
 
 def _ours(folder: str) -> list[str]:
-    """Paths of what an earlier call left in `folder`.
+    """Paths of what an earlier call left right in `folder`.
 
     Raises:
-      DataError: something else lies there.
+      DataError: something else lies there, a folder's files as well; hidden ones, as of Git, are left alone.
     """
     found = files.paths_under(folder) if files.is_folder(folder) else []
-    if others := [path for path in found if not _OURS.fullmatch(path.rsplit("/", 1)[-1])]:
+    deep = _depth(folder) + 1
+    others = [path for path in found if not _OURS.fullmatch(path.rsplit("/", 1)[-1]) or _depth(path) != deep]
+    if others:
         raise DataError(f"{folder} holds other files ({first_five(others)}); name a new folder for the shards.")
     return found
 
 
-def _clear(folder: str) -> None:
-    """Removes what an earlier call left in `folder`.
+def _depth(path: str) -> int:
+    """Slashes in a path or URL. A store may call a folder by another address than was asked for, but as deep."""
+    return path.rpartition("://")[2].strip("/").count("/")
 
-    Raises:
-      DataError: something else lies there.
-    """
-    for path in _ours(folder):
+
+def _remove(paths: list[str]) -> None:
+    """Removes files, the manifest first: a folder that has it must be complete at all times."""
+    for path in sorted(paths, key=lambda path: not path.endswith(f"/{MANIFEST}")):
         files.remove(path)
-    if not files.is_url(folder) and Path(folder).is_dir():
-        shutil.rmtree(folder)
