@@ -148,7 +148,7 @@ class Split(_Section):
       eval: share for eval.
       test: share for test.
       seed: of the hash.
-      globs: file name pattern by split, as in {train = "train-*", eval = "val-*"}.
+      globs: pattern by split, as in {train = "train-*", eval = "val-*"}, of a file's name or its path in the source.
       column: column of a table that names the split.
       group_column: column of a table; pictures with the same value stay in one split.
       group_regex: matched against ids; pictures with the same first group stay in one split.

@@ -80,14 +80,19 @@ def by_glob(path: str, split: Split) -> str:
     raise DataError(f"{path} matches none of split.globs ({', '.join(split.globs.values())}); extend one of them.")
 
 
-def of_file(path: str, split: Split) -> str | None:
+def of_file(path: str, name: str, split: Split) -> str | None:
     """The split of a whole file of many pictures: by `split.globs`, or by how its name starts, as in val-00-100.tfrec.
+
+    Args:
+      path: of the file.
+      name: its path under what was searched, without its suffix; globs see that much of the path.
+      split: of the config.
 
     Raises:
       DataError: there are globs and none matches.
     """
     if split.globs:
-        return by_glob(path, split)
+        return by_glob("/".join(path.split("/")[-1 - name.count("/") :]), split)
     return usual_name(re.split(r"[-_.]", PurePosixPath(path).name)[0])
 
 

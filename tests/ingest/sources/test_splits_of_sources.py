@@ -43,6 +43,51 @@ def test_the_published_globs_get_a_test_split_carved_out_of_train(dataset):
     assert 8 <= Counter(found.values())["test"] <= 25
 
 
+_GLOBS = {"train": "*train*", "eval": "*val*", "test": "*test*"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("parquet", ""), ("parquet", "*/*.parquet"), ("tfrecord", ""), ("tfrecord", "*/*"), ("huggingface", "")],
+)
+@pytest.mark.parametrize("globs", [_GLOBS, {"train": "train/*", "eval": "val/*", "test": "test/*"}])
+def test_globs_see_a_file_of_pictures_from_the_folder_that_is_searched(kind, path, globs, tmp_path):
+    root, suffix = tmp_path / "training_data", "tfrecord" if kind == "tfrecord" else "parquet"
+    (layouts.tfrecord if kind == "tfrecord" else layouts.huggingface)(tmp_path / "in")
+    one = next((tmp_path / "in").rglob(f"*.{suffix}")).read_bytes()
+    for name in ("train", "val", "test"):
+        (root / name).mkdir(parents=True)
+        (root / name / f"a.{suffix}").write_bytes(one)
+    source = {"kind": kind, "path": str(root / path)}
+    source |= {"mask_column": "annotation"} if kind != "tfrecord" else {}
+    config = pictures.config("", source=source, split={"globs": globs})
+    assert [part.split for part in sources.parts(config)] == ["test", "train", "eval"]
+
+
+@pytest.mark.parametrize("image", ["{}", "./{}", "ROOT/{}"])
+@pytest.mark.parametrize("globs", [_GLOBS, {"train": "train/*", "eval": "val/*", "test": "test/*"}])
+def test_globs_see_a_csv_picture_from_the_images_folder(globs, image, tmp_path):
+    root = tmp_path / "training_data"
+    root.mkdir()
+    rows = [image.replace("ROOT", str(root)).format(f"{name}/a.jpg") + ",m.png" for name in ("train", "val", "test")]
+    (root / "t.csv").write_text("\n".join(["image,mask", *rows]))
+    config = pictures.config(root / "t.csv", source={"kind": "csv"}, split={"globs": globs})
+    assert sorted(_splits(config).values()) == ["eval", "test", "train"]
+
+
+def test_globs_see_coco_annotations_from_their_folder_and_voc_pictures_by_file_name(tmp_path):
+    coco = layouts.coco(tmp_path / "training_data")
+    annotations = tmp_path / "training_data" / "annotations"
+    for name in ("train", "val", "test"):
+        shutil.copy(annotations / "instances.json", annotations / f"{name}.json")
+    (annotations / "instances.json").unlink()
+    coco = _with(_with(coco, "split", globs=_GLOBS), "source", path=str(annotations))
+    assert Counter(_splits(coco).values()) == {"train": 30, "eval": 30, "test": 30}
+    voc = layouts.voc(tmp_path / "voc")
+    globs = {"train": "p0*.jpg", "eval": "p1*.jpg", "test": "p2*.jpg"}
+    assert Counter(_splits(_with(voc, "split", globs=globs)).values()) == {"train": 10, "eval": 10, "test": 10}
+
+
 def test_folders_named_like_splits_decide(dataset):
     root = dataset(["train/a", "train/b", "valid/a", "test/c"])
     assert _splits(pictures.config(root)) == {

@@ -74,7 +74,7 @@ def parts(config: Config) -> list[Part]:
     Raises:
       DataError: a file is no COCO file, a category has no class, or the images are not found.
     """
-    by_file = {entry.path: _split_of(entry.path, config.split) for entry in _files(config)}
+    by_file = {entry.path: _split_of(entry.path, config) for entry in _files(config)}
     if None in by_file.values():
         by_file = dict.fromkeys(by_file)
     found = [image for path, split in by_file.items() for image in _images(path, split, config)]
@@ -201,7 +201,7 @@ def _folder(path: str, images: list[dict[str, Any]], wanted: str) -> str:
     raise DataError(f"{first} of {path} is not in {', '.join(tried)}; name its folder in source.images.")
 
 
-def _split_of(path: str, split: Split) -> str | None:
-    if split.globs:
-        return splits.by_glob(path, split)
+def _split_of(path: str, config: Config) -> str | None:
+    if config.split.globs:
+        return splits.of_file(path, files.name_below(path, config.locate(config.source.path)), config.split)
     return splits.usual_name(PurePosixPath(path).stem.rsplit("_", 1)[-1].rstrip("0123456789"))

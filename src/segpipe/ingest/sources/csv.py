@@ -31,7 +31,7 @@ def records(config: Config) -> list[Record]:
         for row in rows:
             key = (row[columns.image] or "").rpartition(".")[0] or str(rows.line_num)
             record = columns.record(row, key, folders, f"{entry.path} line {rows.line_num}")
-            found.append(_by_glob(record, config))
+            found.append(_by_glob(record, folders[0], config))
     given = {record.split for record in found if record.split}
     return [splits.complete(record, given, config.split) for record in found]
 
@@ -58,7 +58,9 @@ def _read(path: str) -> csv.DictReader:
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
-def _by_glob(record: Record, config: Config) -> Record:
+def _by_glob(record: Record, folder: str, config: Config) -> Record:
+    """The record in the split that the image's path tells, as seen from `folder` where the image lies in there."""
     if record.split or not config.split.globs or not isinstance(record.image, str):
         return record
-    return replace(record, split=splits.by_glob(record.image, config.split))
+    below = record.image.removeprefix(f"{folder}/").removeprefix("./")
+    return replace(record, split=splits.by_glob(below, config.split))

@@ -92,7 +92,9 @@ def parts_of(
       by_file: split of each file; told by split.globs or by how its name starts where left out.
     """
     if by_file is None:
-        by_file = {path: None if columns.split else splits.of_file(path, config.split) for path in paths}
+        by_file = {
+            path: None if columns.split else splits.of_file(path, name, config.split) for path, name in paths.items()
+        }
     if None in by_file.values():  # Unless every file's name says its split, none does.
         by_file = dict.fromkeys(paths)
     given = frozenset(name for name in by_file.values() if name)

@@ -62,13 +62,13 @@ def parts(config: Config) -> list[Part]:
     Raises:
       DataError: there is no file, or a glob matches nothing.
     """
-    paths = [entry.path for entry in entries(config)]
-    by_file = {path: splits.of_file(path, config.split) for path in paths}
+    searched = config.locate(config.source.path)
+    paths = {entry.path: files.name_below(entry.path, searched) for entry in entries(config)}
+    by_file = {path: splits.of_file(path, name, config.split) for path, name in paths.items()}
     if None in by_file.values():
         by_file = dict.fromkeys(paths)
-    given = frozenset(name for name in by_file.values() if name)
-    searched = config.locate(config.source.path)
-    return [RecordFile(path, files.name_below(path, searched), by_file[path], given, config.split) for path in paths]
+    given = frozenset(split for split in by_file.values() if split)
+    return [RecordFile(path, name, by_file[path], given, config.split) for path, name in paths.items()]
 
 
 def entries(config: Config) -> list[files.Entry]:

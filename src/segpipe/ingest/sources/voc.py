@@ -38,7 +38,7 @@ def records(config: Config) -> list[Record]:
         for key in sorted(split_of or masks)
     ]
     if config.split.globs:
-        found = [replace(record, split=splits.by_glob(record.id, config.split)) for record in found]
+        found = [replace(record, split=splits.by_glob(_name(images[record.id]), config.split)) for record in found]
     given = {record.split for record in found if record.split}
     return [splits.complete(record, given, config.split) for record in found]
 
@@ -62,4 +62,8 @@ def _lists(root: str) -> dict[str, str]:
 
 
 def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return _name(path).rsplit(".", 1)[0]
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
