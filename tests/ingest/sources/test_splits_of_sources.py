@@ -10,7 +10,7 @@ import pytest
 
 from segpipe import schema
 from segpipe.errors import ConfigError, DataError
-from segpipe.ingest import sources, splits
+from segpipe.ingest import example, sources, splits, tfrecord
 from segpipe.ingest.prepare import prepare
 from tests import pictures
 from tests.ingest.sources import layouts
@@ -211,6 +211,28 @@ def test_tfds_keeps_its_own_test_split_and_gets_eval_out_of_train(tmp_path):
     assert {name for name, features in found.items() if features["split"] == "test"} == set(layouts.names()[25:])
     assert {features["split"] for features in found.values()} == {"train", "eval", "test"}
     assert found["p00"]["slice/species"] == [b"Cat"]
+
+
+@pytest.mark.parametrize(
+    ("id_column", "ids"),
+    [
+        ("", {"cells-train.tfrecord-00000-of-00001-000000", "cells-train.tfrecord-00000-of-00001-000001"}),
+        ("name", {"slide.1", "slide.2"}),
+        ("file_name", {"a.b", "c"}),
+    ],
+)
+def test_every_tfds_picture_has_its_own_id_and_only_a_file_name_loses_its_suffix(id_column, ids, tmp_path):
+    root = tmp_path / "cells" / "1.0.0"
+    root.mkdir(parents=True)
+    info = {"name": "cells", "splits": [{"name": "train", "shardLengths": ["2"]}]}
+    (root / "dataset_info.json").write_text(json.dumps(info))
+    with (root / "cells-train.tfrecord-00000-of-00001").open("wb") as stream:
+        for name, file_name in (("slide.1", "a.b.jpg"), ("slide.2", "c.jpg")):
+            content = {"image": b"i", "segmentation_mask": b"m"}
+            named = {"name": name.encode(), "file_name": file_name.encode()}
+            tfrecord.write(stream, example.encode({**content, **named}))
+    source = {"kind": "tfds", "dataset": "cells", "id_column": id_column}
+    assert set(_splits(pictures.config(tmp_path, source=source))) == ids
 
 
 def test_voc_and_the_hub_keep_their_own_splits(tmp_path):

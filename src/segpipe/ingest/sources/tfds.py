@@ -19,6 +19,8 @@ from segpipe.ingest.sources.table import Columns
 
 DEFAULT = "oxford_iiit_pet"
 _DATA_DIR = "~/tensorflow_datasets"
+_FILE_NAME = "file_name"
+"""Feature whose value, less its suffix, is the id; any other one's is the id as it is."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Shard:
                 self.columns.check(features.keys(), self.path)
                 row = {name: self._value(name, features[name]) for name in self.columns.names}
                 record = self.columns.record(row, f"{stem}-{index:06d}", ("", ""), self.path)
-                placed = replace(record, id=record.id.rpartition(".")[0] or record.id, split=self.split)
+                named = record.id.rpartition(".")[0] if self.columns.id == _FILE_NAME else ""
+                placed = replace(record, id=named or record.id, split=self.split)
                 yield splits.complete(placed, self.given, self.of_config)
 
     def _value(self, name: str, values: list[Any]) -> Any:
@@ -99,7 +102,7 @@ def entries(config: Config) -> list[files.Entry]:
 def _columns(config: Config) -> Columns:
     columns = Columns.of(config, image="image", mask="segmentation_mask")
     named = config.source.dataset.partition(":")[0] or DEFAULT
-    return columns if columns.id or named != DEFAULT else replace(columns, id="file_name")
+    return columns if columns.id or named != DEFAULT else replace(columns, id=_FILE_NAME)
 
 
 def _prepared(config: Config) -> str:
