@@ -171,6 +171,20 @@ def test_a_group_column_keeps_rows_together(table):
         assert len(set(ordered[3 * site : 3 * site + 3])) == 1
 
 
+@pytest.mark.parametrize("layout", ["csv", "parquet_of_paths"])
+def test_rows_without_a_group_are_dealt_one_by_one(layout, tmp_path):
+    config = layouts.ALL[layout](tmp_path / "in")
+    expected = _splits(config)
+    if layout == "csv":  # A row that ends before its last column has no value there.
+        path = tmp_path / "in" / "index.csv"
+        path.write_text(path.read_text().replace("key\n", "key,site\n"))
+    else:
+        path = tmp_path / "in" / "index.parquet"
+        table = pq.read_table(path)
+        pq.write_table(table.append_column("site", pa.nulls(len(table), pa.string())), path)
+    assert _splits(_with(config, "split", group_column="site")) == expected
+
+
 def test_a_group_that_the_data_tears_apart_is_named(table, tmp_path):
     with pytest.raises(DataError, match=r"^2 groups would be in more than one split: s6, s8\. .* leave split\.column"):
         prepare(_with(table, "split", group_column="site", column="set"), tmp_path / "out", workers=1)

@@ -19,7 +19,7 @@ class Columns:
       mask: the same.
       id: of the picture.
       split: names train, eval or test.
-      group: rows with the same value stay in one split.
+      group: rows with the same value stay in one split; a row without a value is dealt on its own.
       slices: kept for sliced metrics.
     """
 
@@ -85,7 +85,7 @@ class Columns:
             image=_content(row[self.image], folders[0], f"{where}: column {self.image}"),
             mask=_content(row[self.mask], folders[1], f"{where}: column {self.mask}"),
             split=splits.named(str(row[self.split]), where) if self.split else None,
-            group=str(row[self.group]) if self.group else "",
+            group=str(row[self.group]) if self.group and row[self.group] is not None else "",
             slices=tuple((name, str(row[name])) for name in self.slices if row[name] not in (None, "")),
         )
 
