@@ -19,6 +19,7 @@ class Record:
       group: pictures of one group land in the same split; the id where empty.
       slices: attributes for sliced metrics, as in (("breed", "Abyssinian"),).
       ignored: mask values that the source's own format ignores, beside those of the config.
+      problem: one sentence why the source cannot give the picture's mask; it then counts as a bad one.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Record:
     group: str = ""
     slices: tuple[tuple[str, str], ...] = ()
     ignored: tuple[int, ...] = ()
+    problem: str = ""
 
 
 class Part(Protocol):

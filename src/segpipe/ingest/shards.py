@@ -188,6 +188,8 @@ def _encode_all(
 
 
 def _encode(record: Record, config: Config) -> Encoded | BadPictureError:
+    if record.problem:
+        return BadPictureError(record.problem)
     try:
         return encode(record, config)
     except BadPictureError as error:

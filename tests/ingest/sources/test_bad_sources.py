@@ -193,6 +193,45 @@ def test_coco_crowds_are_ignored_and_small_shapes_lie_on_top(tmp_path):
     assert (masks["p01"][2, 2], masks["p01"][12, 20]) == (255, 0)
 
 
+def _with_first_annotation(root, **keys):
+    path = root / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0].update(keys)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "outline", [[0, 0, 8, 0, 8, 8], {"size": [16, 24], "counts": "no run lengths"}, {"size": [16, 24]}, [["a"] * 6]]
+)
+def test_a_coco_annotation_that_cannot_be_drawn_costs_no_other_picture(outline, tmp_path):
+    config = layouts.coco(tmp_path / "in")
+    _with_first_annotation(tmp_path / "in", segmentation=outline)
+    with pytest.raises(
+        DataError, match=r"1 of 30 pictures cannot be used: an annotation of .*p00\.jpg cannot be drawn"
+    ):
+        _prepare(config, tmp_path)
+    done = _prepare(config, tmp_path, on_bad_example="quarantine")
+    assert list(done.quarantined) == ["instances/p00"]
+    assert sum(done.counts.values()) == layouts.NUMBER - 1
+
+
+@pytest.mark.parametrize("flat", [[], [1, 1, 8, 8]])
+@pytest.mark.parametrize("others", [[], [[0, 0, 8, 0, 8, 8, 0, 8]]])
+def test_coco_polygons_of_less_than_three_points_cover_nothing(flat, others, tmp_path):
+    config = layouts.coco(tmp_path / "in")
+    _with_first_annotation(tmp_path / "in", segmentation=[flat, *others])
+    assert sum(_prepare(config, tmp_path).counts.values()) == layouts.NUMBER
+    mask = np.asarray(Image.open(io.BytesIO(read(tmp_path / "out")["p00"]["mask"][0])))
+    assert (mask == 1).sum() == 64 * len(others)
+
+
+def test_a_coco_annotation_of_an_unknown_category_is_named(tmp_path):
+    config = layouts.coco(tmp_path / "in")
+    _with_first_annotation(tmp_path / "in", category_id=8)
+    with pytest.raises(DataError, match=r"annotation 0 has the category_id 8, .* categories \(7, 9\); add it"):
+        _prepare(config, tmp_path)
+
+
 def test_coco_images_that_are_not_found_are_told_with_the_folders_tried(tmp_path):
     config = layouts.coco(tmp_path / "in")
     (tmp_path / "in" / "images").rename(tmp_path / "in" / "elsewhere")

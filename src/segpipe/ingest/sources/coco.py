@@ -12,11 +12,15 @@ from segpipe import schema
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
 from segpipe.ingest import files, splits
+from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record, part_size
 from segpipe.ingest.wording import first_five
 
 IGNORED = "ignore"
 """Class name in `source.categories` for what no loss and no metric counts."""
+
+_TRIANGLE = 6
+"""Coordinates of the smallest polygon."""
 
 _ELSEWHERE = (".", "images", "../images", "../{name}", "..")
 """Where images may lie, as seen from the annotation file; {name} is train2017 of instances_train2017.json."""
@@ -57,14 +61,18 @@ class Images:
         return len(self.images)
 
     def records(self) -> Iterator[Record]:
-        """Yields each image with its mask.
+        """Yields each image with its mask; where an annotation cannot be drawn, with that problem and all ignored.
 
         Raises:
-          DataError: an annotation cannot be drawn.
+          DataError: pycocotools is missing.
         """
         for image in self.images:
-            mask = draw(image, self.background)
-            record = Record(image.id, image.path, mask, image.split, ignored=(schema.IGNORE,))
+            problem = ""
+            try:
+                mask = draw(image, self.background)
+            except BadPictureError as error:
+                problem, mask = str(error), np.full((image.height, image.width), schema.IGNORE, np.uint8)
+            record = Record(image.id, image.path, mask, image.split, ignored=(schema.IGNORE,), problem=problem)
             yield splits.complete(record, self.given, self.of_config)
 
 
@@ -109,7 +117,8 @@ def draw(image: Annotated, background: int) -> np.ndarray:
     """Mask values of one image, uint8 [H, W]; what is drawn later covers what was drawn before.
 
     Raises:
-      DataError: pycocotools is missing or cannot read an annotation.
+      DataError: pycocotools is missing.
+      BadPictureError: it cannot read an annotation.
     """
     try:
         from pycocotools import mask as run_lengths
@@ -120,6 +129,10 @@ def draw(image: Annotated, background: int) -> np.ndarray:
         outline = shape.segmentation
         try:
             if isinstance(outline, list):
+                # A line covers nothing: pycocotools leaves it out, too, but fails where it comes first.
+                outline = [polygon for polygon in outline if len(polygon) >= _TRIANGLE]
+                if not outline:
+                    continue
                 encoded = run_lengths.merge(run_lengths.frPyObjects(outline, image.height, image.width))
             elif isinstance(outline["counts"], list):
                 encoded = run_lengths.frPyObjects(outline, image.height, image.width)
@@ -128,7 +141,8 @@ def draw(image: Annotated, background: int) -> np.ndarray:
             drawn = run_lengths.decode(encoded).astype(bool)
             mask[drawn] = shape.value
         except Exception as error:  # pycocotools' C code raises almost anything.
-            raise DataError(f"an annotation of {image.path} cannot be drawn: {error}.") from None
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise BadPictureError(f"an annotation of {image.path} cannot be drawn: {reason}.") from None
     return mask
 
 
@@ -140,8 +154,14 @@ def _images(path: str, split: str | None, config: Config) -> list[Annotated]:
         outline = annotation.get("segmentation")
         if not outline:
             continue
+        category = annotation.get("category_id")
         # A crowd's outline runs around many objects and what is between them.
-        value = schema.IGNORE if annotation.get("iscrowd") else values[annotation["category_id"]]
+        value = schema.IGNORE if annotation.get("iscrowd") else values.get(category)
+        if value is None:
+            raise DataError(
+                f"{path}: annotation {annotation['id']} has the category_id {category}, which is none of the file's "
+                f"categories ({first_five([str(known) for known in values])}); add it to them or mend the annotation."
+            )
         # The larger first: what is small lies on top, as a cup on a table.
         order = (-float(annotation.get("area", 0)), annotation["id"])
         shapes.setdefault(annotation["image_id"], []).append((*order, Shape(value, outline)))
