@@ -80,6 +80,19 @@ def test_each_colour_becomes_its_class_whatever_lies_beside_it(mode, size):
     assert ids.counts == tuple(int((truth == class_id).sum()) for class_id in range(3))
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB"])
+def test_black_and_white_are_colours_like_any_other_however_they_are_stored(mode):
+    drawn = Image.fromarray(np.array([[255, 0, 0]], np.uint8)).convert(mode)
+    ids = class_ids(drawn, Meaning((0, 1), class_colors=(0xFFFFFF, 0x000000)))
+    assert np.asarray(ids.image).tolist() == [[0, 1, 1]]
+    assert not ids.as_stored
+
+
+def test_grey_levels_of_more_than_8_bits_are_no_colour():
+    with pytest.raises(ValueError, match=r"grey levels of more than 8 bits; .* Save it as RGB"):
+        class_ids(Image.fromarray(np.array([[0, 65535]], np.uint16)), Meaning((0, 1), class_colors=(0xFFFFFF, 0)))
+
+
 def test_unknown_colours_are_named_in_their_order_with_their_share():
     pixels = np.array([[(128, 0, 0), (2, 0, 1), (1, 0, 2), (128, 0, 0)]], np.uint8)
     with pytest.raises(ValueError, match=r"holds the colour #010002 and #020001 in 50\.0% of its pixels"):

@@ -30,7 +30,7 @@ def encode(record: Record, config: Config) -> Encoded:
     image, image_name = content(record.image, record.id, "image")
     mask, mask_name = content(record.mask, record.id, "mask")
     checked = picture.check(
-        image, mask, _meaning(config.data, record.ignored), config.source.max_megapixels, image_name, mask_name
+        image, mask, meaning(record, config.data), config.source.max_megapixels, image_name, mask_name
     )
     features: dict[str, example.Value] = {
         schema.IMAGE: checked.image,
@@ -46,10 +46,15 @@ def encode(record: Record, config: Config) -> Encoded:
     return Encoded(assign(record, config.split), example.encode(features))
 
 
+def meaning(record: Record, data: Data) -> masks.Meaning:
+    """What the record's mask means: its values where it holds some by itself, else what the config says of files."""
+    return _meaning(data, record.ignored, record.holds_values or isinstance(record.mask, np.ndarray))
+
+
 @cache
-def _meaning(data: Data, ignored: tuple[int, ...]) -> masks.Meaning:
+def _meaning(data: Data, ignored: tuple[int, ...], holds_values: bool) -> masks.Meaning:
     """The same for every picture, with the tables that it looks values up in."""
-    return masks.Meaning.of(data, ignored)
+    return masks.Meaning.of(data, ignored, holds_values)
 
 
 def content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple[Any, str]:

@@ -3,7 +3,7 @@
 Values are looked up, never interpolated or scaled, so no class can appear between two others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,8 @@ class Meaning:
     Attributes:
       class_values: the stored value of each class id.
       ignore_values: stored values that become 255.
-      class_colors: the colour of each class id, as 0xRRGGBB; masks are then read as colours, not as values.
+      class_colors: the colour of each class id, as 0xRRGGBB; masks are then read as colours, not as values, black and
+        white and grey ones too.
       ignore_colors: colours that become 255.
     """
 
@@ -31,14 +32,22 @@ class Meaning:
     ignore_colors: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, data: Data, ignored_by_source: tuple[int, ...] = ()) -> "Meaning":
-        """What the config says, and what the source's own format ignores where that is no class."""
+    def of(cls, data: Data, ignored_by_source: tuple[int, ...] = (), holds_values: bool = False) -> "Meaning":
+        """What the config says, and what the source's own format ignores where that is no class.
+
+        Args:
+          data: of the config.
+          ignored_by_source: mask values.
+          holds_values: the mask holds values whatever colours the config names.
+        """
         also = tuple(value for value in ignored_by_source if value not in data.class_values)
-        return cls(
-            data.class_values,
-            data.ignore_values + also,
-            tuple(int(color[1:], 16) for color in data.mask_colors),
-            tuple(int(color[1:], 16) for color in data.ignore_colors),
+        values = cls(data.class_values, data.ignore_values + also)
+        if holds_values:
+            return values
+        return replace(
+            values,
+            class_colors=tuple(int(color[1:], 16) for color in data.mask_colors),
+            ignore_colors=tuple(int(color[1:], 16) for color in data.ignore_colors),
         )
 
     @cached_property
@@ -82,7 +91,7 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
     Raises:
       ValueError: a value without a meaning, or colours; the text continues a sentence that starts with the file.
     """
-    if meaning.class_colors and mask.mode not in ("L", "1") and not mask.mode.startswith("I"):
+    if meaning.class_colors:
         return _from_colors(mask, meaning)
     plain = stored_values(mask)
     found: dict[Any, int] = {value: count for count, value in plain.getcolors(256) or ()}
@@ -101,8 +110,10 @@ def _from_colors(mask: Image.Image, meaning: Meaning) -> ClassIds:
     """Looks up every pixel's colour.
 
     Raises:
-      ValueError: a colour without a meaning.
+      ValueError: a colour without a meaning, or more than 8 bits per channel.
     """
+    if mask.mode.startswith(("I", "F")):
+        raise ValueError("holds grey levels of more than 8 bits; data.mask_colors are 8-bit colours. Save it as RGB.")
     # One number per pixel, and one comparison per colour: several times as fast as a look-up of every pixel. Pillow
     # holds four bytes per pixel, so that they come out as they lie; the fourth means nothing.
     rgb = mask if mask.mode == "RGB" else mask.convert("RGB")

@@ -51,7 +51,7 @@ class BadPicturesError(DataError):
 
 def of_record(record: Record, sentence: str, config: Config) -> Offender:
     """Shows as much of a record as can be decoded; a mask value that is no class is red, an ignored one blue."""
-    meaning = masks.Meaning.of(config.data, record.ignored)
+    meaning = encode.meaning(record, config.data)
     limit = config.source.max_megapixels
     return of_content(record.id, sentence, record.image, record.mask, meaning, limit)
 
@@ -111,7 +111,7 @@ def _seen(value: str | bytes, max_megapixels: float) -> Image.Image | None:
 
 def _coloured(mask: Image.Image, meaning: masks.Meaning) -> Image.Image:
     """Classes from dark to light, ignored values grey, values without a meaning red; colours as they are."""
-    if mask.mode in ("RGB", "RGBA"):
+    if meaning.class_colors or mask.mode in ("RGB", "RGBA"):
         return mask
     try:
         values = np.asarray(masks.stored_values(mask))

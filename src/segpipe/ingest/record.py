@@ -20,6 +20,7 @@ class Record:
       slices: attributes for sliced metrics, as in (("breed", "Abyssinian"),).
       ignored: mask values that the source's own format ignores, beside those of the config.
       problem: one sentence why the source cannot give the picture's mask; it then counts as a bad one.
+      holds_values: the encoded mask holds values though the config may name colours; an array always does.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Record:
     slices: tuple[tuple[str, str], ...] = ()
     ignored: tuple[int, ...] = ()
     problem: str = ""
+    holds_values: bool = False
 
 
 class Part(Protocol):

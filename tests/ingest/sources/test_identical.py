@@ -75,3 +75,15 @@ def test_two_processes_read_every_source(tmp_path):
             prepare(settings, tmp_path / f"{name}-1", workers=1)
             prepare(settings, tmp_path / f"{name}-2", workers=2)
             assert read(tmp_path / f"{name}-1") == read(tmp_path / f"{name}-2")
+
+
+@pytest.mark.parametrize("layout", ["coco", "tfrecord"])
+def test_what_holds_class_ids_is_read_as_such_though_the_config_names_colours(layout, tmp_path):
+    config = layouts.ALL[layout](tmp_path / "in")
+    data = config.data.model_copy(update={"mask_values": (), "mask_colors": ("#010101", "#000000", "#020202")})
+    prepare(config.model_copy(update={"data": data}), tmp_path / "out", workers=1)
+    found = read(tmp_path / "out")
+    assert sorted(found) == layouts.names()
+    for name, features in found.items():
+        stored = np.asarray(Image.open(io.BytesIO(features[schema.MASK][0])))
+        assert np.array_equal(stored, layouts.mask_array(name) - 1)

@@ -4,7 +4,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -50,9 +50,7 @@ class RecordFile:
             features = example.decode(serialized, float_arrays=True)
             flat = "image_shape" in features
             record = _published(features, f"{self.name}-{index:06d}", where) if flat else _ours(features, where)
-            placed = Record(
-                record.id, record.image, record.mask, self.split, slices=record.slices, ignored=(schema.IGNORE,)
-            )
+            placed = replace(record, split=self.split, ignored=(schema.IGNORE,), holds_values=True)
             yield splits.complete(placed, self.given, self.of_config)
 
 
