@@ -62,6 +62,11 @@ def test_a_turned_phone_picture_is_set_upright_as_ingest_does(address):
     assert set(mask[-1]) == {2}
 
 
+def test_every_signature_for_pictures_sees_them_in_the_form_that_the_graph_can_read(address):
+    [png] = predict(address, embed(picture(GREEN))).json()["predictions"]
+    assert predict(address, embed(picture(GREEN, kind="TIFF"))).json()["predictions"] == [png]
+
+
 @pytest.mark.parametrize("kind", ["TIFF", "BMP", "WEBP"])
 def test_formats_that_the_graph_cannot_read_are_brought_into_one_that_it_can(address, kind):
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -104,6 +109,10 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"123")
 
 
+def embed(data: bytes) -> dict[str, object]:
+    return {"signature_name": "embeddings", "instances": [b64(data)]}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -124,6 +133,13 @@ def bomb() -> bytes:
             "has embeddings, from_examples, length, serving_default",
         ),
         ({"signature_name": 3, "instances": [b64(b"")]}, 400, "must be a string"),
+        (embed(bomb()), 413, "10,000 megapixels (100000×100000); this server takes 1"),
+        (embed(b"hello"), 415, "instance 0 is not a picture (5 bytes)"),
+        (
+            {"signature_name": "from_examples", "instances": [b64(b"")]},
+            400,
+            "the signature 'from_examples' takes serialized Examples and is for training and evaluation alone",
+        ),
         ([1], 400, "must be a JSON object, got a list"),
     ],
 )

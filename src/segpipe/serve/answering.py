@@ -12,7 +12,9 @@ from segpipe.serve.http_errors import RequestError
 from segpipe.serve.loaded import DEFAULT_SIGNATURE, LoadedModel, Outputs
 
 _NOMINAL_PIXELS = 1_000_000
-"""Taken for the decoded size of a serialized Example, whose picture is not looked at."""
+"""Taken for the size of what is no picture."""
+_EXAMPLES = "examples"
+"""The input of the signatures for training and evaluation: pictures in Examples, which no guard looks at."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,18 @@ class Answerer:
           RequestError: the items cannot be answered; 503 where too many wait.
         """
         signature = model.signature(signature_name)
+        pictures = signature.input_name == model.signature().input_name
+        if not pictures and signature.input_name == _EXAMPLES:
+            raise RequestError(
+                f"the signature {signature.name!r} takes serialized Examples and is for training and evaluation alone; "
+                f"send pictures to {DEFAULT_SIGNATURE!r}."
+            )
         if not items:
             raise RequestError("the request holds no instance; send at least one.")
         if len(items) > self.limits.max_pictures:
             raise RequestError(
                 f"the request holds {len(items)} instances; this server takes {self.limits.max_pictures} at once."
             )
-        pictures = signature.name == DEFAULT_SIGNATURE
         if pictures:
             checked = await asyncio.get_running_loop().run_in_executor(None, self._accept, items)
         else:
@@ -77,7 +84,7 @@ class Answerer:
             if isinstance(result, BaseException):
                 raise result
         predictions: list[Outputs] = results  # type: ignore[assignment]
-        if pictures:
+        if signature.name == DEFAULT_SIGNATURE:
             self.answered(model, [encoded for encoded, _ in checked], predictions)
         return {name: np.stack([prediction[name] for prediction in predictions]) for name in predictions[0]}
 
