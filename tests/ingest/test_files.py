@@ -51,6 +51,14 @@ def test_matching_takes_a_file_a_glob_or_a_folder(tmp_path):
         files.matching(str(tmp_path / "*.pq"), (".pq",))
 
 
+def test_a_file_or_a_folder_that_is_called_like_a_glob_stands_for_itself(tmp_path):
+    for name in ("a[1].csv", "a1.csv", "b*/c.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    for named, found in (("a[1].csv", "a[1].csv"), ("b*", "b*/c.csv"), ("a[1]*", "a1.csv")):
+        assert [entry.path for entry in files.matching(str(tmp_path / named), (".csv",))] == [str(tmp_path / found)]
+
+
 def write_half(path: str, content: bytes = b"half") -> None:
     """A write that is broken off."""
     with suppress(ZeroDivisionError), files.open_to_write(path) as stream:

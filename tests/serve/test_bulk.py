@@ -84,6 +84,32 @@ def test_globs_folders_files_and_urls_are_listed_once_with_ids_below_them(pictur
     assert (listed.id, listed.number) == ("more/b", 1)
 
 
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("*.jpg", {"top": "top.jpg"}),
+        ("**/*.jpg", {"top": "top.jpg", "photos/cat1": "photos/cat1.jpg"}),
+        ("./top.jpg", {"top": "top.jpg"}),
+        ("./photos/*.jpg", {"cat1": "photos/cat1.jpg"}),
+        ("photos//", {"cat1": "photos/cat1.jpg"}),
+        (".", {"top": "top.jpg", "photos/cat1": "photos/cat1.jpg", "photo[1]": "photo[1].png"}),
+        ("photo[1].png", {"photo[1]": "photo[1].png"}),
+    ],
+)
+def test_what_is_named_from_the_folder_one_is_in_is_found_with_its_id_below_it(monkeypatch, tmp_path, named, found):
+    (tmp_path / "photos").mkdir()
+    for name in ("top.jpg", "photos/cat1.jpg", "photo[1].png"):
+        (tmp_path / name).write_bytes(picture(RED))
+    monkeypatch.chdir(tmp_path)
+    assert {one.id: one.path for one in bulk.listing([named])} == found
+
+
+def test_a_picture_that_two_inputs_spell_differently_is_predicted_once(monkeypatch, pictures):
+    monkeypatch.chdir(pictures)
+    found = bulk.listing([".", "./a.png", "a.png", "*.png", "more/../a.png"])
+    assert [one.id for one in found] == ["a", "bad", "more/b"]
+
+
 def test_two_pictures_that_would_be_written_as_one_are_refused(pictures):
     twin = pictures.with_name("twin")
     twin.mkdir()

@@ -157,13 +157,18 @@ def entry(path: str) -> Entry:
     return _local_entry(Path(path))
 
 
+def is_glob(path: str) -> bool:
+    """Whether `path` stands for what it matches; a local file or folder that is called so stands for itself."""
+    return any(sign in path for sign in "*?[") and (is_url(path) or not Path(path).exists())
+
+
 def matching(path: str, suffixes: Collection[str]) -> list[Entry]:
     """The file `path`, the files that it matches as a glob, or those in the folder `path` with one of the suffixes.
 
     Raises:
       DataError: there are none.
     """
-    if any(sign in path for sign in "*?["):
+    if is_glob(path):
         found = _glob(path)
     elif is_folder(path):
         found = [one for one in listing(path) if one.path.lower().endswith(tuple(suffixes))]
@@ -293,7 +298,7 @@ def _glob(pattern: str) -> list[Entry]:
             return []
         return [_remote_entry(filesystem, info) for info in found.values() if info["type"] == "file"]
     literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    parent = Path(literal.rpartition("/")[0] or "/")
+    parent = Path(literal.rpartition("/")[0] or ("/" if literal.startswith("/") else "."))
     paths = parent.glob(str(Path(pattern).relative_to(parent)))
     return [_local_entry(path) for path in paths if path.is_file() and not path.name.startswith(".")]
 

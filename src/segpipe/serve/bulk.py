@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -70,9 +71,10 @@ def listing(inputs: Sequence[str]) -> list[Listed]:
       DataError: an input is missing or names no picture, or two pictures would write the same files.
     """
     found: dict[str, str] = {}
-    for one in inputs:
+    for one in map(_normal, inputs):
         for entry in files.matching(one, PICTURE_SUFFIXES):
-            found.setdefault(entry.path, _below(one, entry.path))
+            path = _normal(entry.path)
+            found.setdefault(path, _below(one, path))
     stems = [str(PurePosixPath(name).with_suffix("")) for name in found.values()]
     uses = Counter(stems)
     ids = [name if uses[stem] > 1 else stem for stem, name in zip(stems, found.values(), strict=True)]
@@ -237,8 +239,15 @@ def _predictions(
                 yield listed, str(error)
 
 
+def _normal(path: str) -> str:
+    """A local path without `.`, `..` and `//`, so that one file has one name; a URL as it is."""
+    return path if files.is_url(path) else os.path.normpath(path)
+
+
 def _below(one: str, path: str) -> str:
     """`path` relative to the fixed part of the input that named it."""
-    parts = list(takewhile(lambda part: not any(sign in part for sign in "*?["), one.rstrip("/").split("/")))
+    parts = one.rstrip("/").split("/")
+    if files.is_glob(one):
+        parts = list(takewhile(lambda part: not any(sign in part for sign in "*?["), parts))
     base, path = "/".join(parts).replace(":///", "://"), path.replace(":///", "://")
-    return path[len(base) :].lstrip("/") if path != base else PurePosixPath(path).name
+    return path.removeprefix(base).lstrip("/") if path != base else PurePosixPath(path).name
