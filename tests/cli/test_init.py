@@ -50,6 +50,14 @@ def test_a_relative_path_stays_valid_from_the_config(dataset, tmp_path, monkeypa
     assert settings.source.path == "../data"
 
 
+def test_a_mask_that_was_never_fetched_is_named(dataset, tmp_path):
+    link = dataset(30) / "masks" / "p00.png"
+    link.unlink()
+    link.symlink_to(tmp_path / "annex" / "key")
+    with pytest.raises(DataError, match=r"masks/p00\.png does not exist\."):
+        init(tmp_path / "run", data=tmp_path / "data")
+
+
 def test_existing_files_are_kept_without_force(dataset, tmp_path):
     root = dataset(30)
     init(tmp_path / "a", data=root)

@@ -31,6 +31,15 @@ def test_listing_is_sorted_nested_and_without_hidden_files(tmp_path):
     assert [e.path for e in files.listing(str(tmp_path))] == [str(tmp_path / "a/c.txt"), str(tmp_path / "b.txt")]
 
 
+def test_a_link_to_nowhere_is_listed_and_has_no_version(tmp_path):
+    (tmp_path / "here").write_text("x")
+    (tmp_path / "gone").symlink_to(tmp_path / "annex" / "key")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    gone, here, loop = files.listing(str(tmp_path))
+    assert (gone.path, gone.version, loop.version) == (str(tmp_path / "gone"), "", "")
+    assert here.version
+
+
 def test_a_rewritten_file_has_another_version(tmp_path):
     path = tmp_path / "a"
     path.write_text("one")

@@ -109,6 +109,17 @@ def test_quarantined_pictures_are_listed_and_read_is_written_plus_quarantined(da
     assert sum(done.counts.values()) + len(listed) == 40
 
 
+def test_a_link_to_a_picture_that_was_never_fetched_is_a_bad_picture_and_counts_once_it_is_there(dataset, tmp_path):
+    root = dataset(30)
+    fetched, link = root / "annex.jpg", root / "images" / "p03.jpg"
+    link.rename(fetched.with_suffix(".later"))
+    link.symlink_to(fetched)
+    settings = config(root, source={"on_bad_example": "quarantine"})
+    assert prepare(settings, tmp_path / "out", workers=1).quarantined == {"p03": f"{link} does not exist."}
+    fetched.with_suffix(".later").rename(fetched)
+    assert prepare(settings, tmp_path / "out", workers=1).quarantined == {}
+
+
 def test_what_a_killed_call_left_is_replaced(dataset, tmp_path):
     settings = config(dataset(30))
     partial = tmp_path / "out" / ".partial"

@@ -124,10 +124,12 @@ class Entry:
 def listing(folder: str) -> list[Entry]:
     """Every file under `folder`, nested ones too, hidden ones not, sorted by path.
 
+    A link to what is not there, as git-annex and DVC leave, has the version "".
+
     Raises:
       DataError: there is no such folder.
     """
-    entries = _remote(folder) if is_url(folder) else (Entry(one.path, _version(one.stat())) for one in _local(folder))
+    entries = _remote(folder) if is_url(folder) else map(_scanned, _local(folder))
     return sorted(entries, key=lambda entry: entry.path)
 
 
@@ -241,10 +243,17 @@ def _local(folder: str) -> Iterator[os.DirEntry[str]]:
             for one in found:
                 if one.name.startswith("."):
                     continue
-                if one.is_dir():
+                if _leads_to_folder(one):
                     pending.append(one.path)
                 else:
                     yield one
+
+
+def _leads_to_folder(one: os.DirEntry[str]) -> bool:
+    try:
+        return one.is_dir()
+    except OSError:  # A link to itself.
+        return False
 
 
 def _remote(folder: str) -> Iterator[Entry]:
@@ -260,6 +269,13 @@ def _remote(folder: str) -> Iterator[Entry]:
 
 def _local_entry(path: Path) -> Entry:
     return Entry(str(path), _version(path.stat()))
+
+
+def _scanned(one: os.DirEntry[str]) -> Entry:
+    try:
+        return Entry(one.path, _version(one.stat()))
+    except OSError:
+        return Entry(one.path, "")
 
 
 def _version(stat: os.stat_result) -> str:

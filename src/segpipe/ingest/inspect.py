@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, masks, picture
+from segpipe.ingest import encode, masks, picture
 from segpipe.ingest.sources import folder
 from segpipe.ingest.wording import first_five
 
@@ -60,8 +60,8 @@ def inspect(config: Config) -> Findings:
     step = max(1, len(records) // _MASKS_LOOKED_AT)
     sizes, totals = [], [0] * 256
     for record in records[::step]:
-        path = str(record.mask)
-        mask = picture.load(files.read(path), path, config.source.max_megapixels)
+        data, path = encode.content(record.mask, record.id, "mask")
+        mask = picture.load(data, path, config.source.max_megapixels)
         try:
             values = masks.stored_values(mask)
         except ValueError as error:
