@@ -1,11 +1,14 @@
 """Paths and URLs are joined, listed and matched alike."""
 
 from contextlib import suppress
+from http import HTTPStatus
 
 import pytest
 
 from segpipe.errors import DataError
-from segpipe.ingest import files
+from segpipe.ingest import encode, files
+from segpipe.ingest.picture import BadPictureError
+from tests.servers import web
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,21 @@ def test_a_file_or_a_folder_that_is_called_like_a_glob_stands_for_itself(tmp_pat
         (tmp_path / name).write_text("x")
     for named, found in (("a[1].csv", "a[1].csv"), ("b*", "b*/c.csv"), ("a[1]*", "a1.csv")):
         assert [entry.path for entry in files.matching(str(tmp_path / named), (".csv",))] == [str(tmp_path / found)]
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (HTTPStatus.FORBIDDEN, "cannot be read: the server answers 403 Forbidden."),
+        (HTTPStatus.TOO_MANY_REQUESTS, "cannot be read: the server answers 429 Too Many Requests."),
+        (HTTPStatus.INTERNAL_SERVER_ERROR, "cannot be read: the server answers 500 Internal Server Error."),
+        (HTTPStatus.NOT_FOUND, "does not exist."),
+    ],
+)
+def test_a_picture_that_a_web_server_does_not_give_is_a_bad_one_and_its_signature_stays_secret(status, why):
+    with web.answering(status) as address, pytest.raises(BadPictureError) as raised:
+        encode.content(f"{address}/a.jpg?signature=secret", "a", "image")
+    assert str(raised.value) == f"{address}/a.jpg {why}"
 
 
 def write_half(path: str, content: bytes = b"half") -> None:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from http import HTTPStatus
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from segpipe.serve import bulk
 from segpipe.serve.loaded import load
 from tests.serve import server_model
 from tests.serve.server_model import BLUE, GREEN, RED, halves, picture
+from tests.servers import web
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,13 @@ def test_what_cannot_be_listed_or_written_is_the_users_error(model, pictures, tm
         bulk.listing([f"{pictures}/*.tif"])
     with pytest.raises(UserError, match="there is no format 'svg'; there are masks, overlays, coco, polygons"):
         bulk.predict(model, [], str(tmp_path), ["svg"], max_megapixels=1)
+
+
+def test_a_picture_that_a_web_server_refuses_is_listed_as_failed_without_its_signature(model, tmp_path):
+    with web.answering(HTTPStatus.FORBIDDEN) as address:
+        listed = bulk.Listed(f"{address}/a.jpg?signature=secret", "a", 0)
+        account = bulk.predict(model, [listed], str(tmp_path), ["masks"], max_megapixels=1)
+    assert account.failed == [f"{address}/a.jpg cannot be read: the server answers 403 Forbidden."]
 
 
 def test_memory_urls_work_as_folders_do(model):

@@ -65,9 +65,10 @@ def content(value: str | bytes | np.ndarray, record_id: str, what: str) -> tuple
     """
     if not isinstance(value, str):
         return value, f"the {what} of {record_id}"
+    name = files.shown(value)
     try:
-        return files.read(value), value
+        return files.read(value), name
     except FileNotFoundError:
-        raise picture.BadPictureError(f"{value} does not exist.") from None
+        raise picture.BadPictureError(f"{name} does not exist.") from None
     except OSError as error:
-        raise picture.BadPictureError(f"{value} cannot be read: {error.strerror or type(error).__name__}.") from None
+        raise picture.BadPictureError(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None

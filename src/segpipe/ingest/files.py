@@ -1,5 +1,6 @@
 """A path or URL in, its bytes or listing out: local disk, gs:// and whatever else fsspec knows, alike."""
 
+import errno
 import hashlib
 import io
 import os
@@ -26,16 +27,31 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if name not in ("", ".") else folder
 
 
+def shown(path: str) -> str:
+    """How messages call a file: a web address without its query, which may be a signature that opens it."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+
+
 def read(path: str) -> bytes:
     """All bytes of one file.
 
     Raises:
-      OSError: it is gone or may not be read.
+      OSError: it is gone or may not be read; also where a web server answers anything but the file.
     """
     if not is_url(path):
         with io.FileIO(path) as stream:  # Path and a buffer cost as much again as reading a small picture.
             return stream.readall()
-    return bytes(_filesystem(path).cat_file(path))
+    try:
+        return bytes(_filesystem(path).cat_file(path))
+    except Exception as error:
+        import aiohttp
+
+        if isinstance(error, OSError) or not isinstance(error, aiohttp.ClientError):
+            raise
+        why = type(error).__name__  # Its own text holds the whole address.
+        if isinstance(error, aiohttp.ClientResponseError):
+            why = f"the server answers {error.status} {error.message}"
+        raise OSError(errno.EIO, why) from None
 
 
 def read_range(path: str, start: int, length: int) -> bytes:
@@ -153,7 +169,7 @@ def entry(path: str) -> Entry:
         try:
             return _remote_entry(filesystem, filesystem.info(path))
         except FileNotFoundError:
-            raise DataError(f"there is no file {path}.") from None
+            raise DataError(f"there is no file {shown(path)}.") from None
     if not Path(path).is_file():
         raise DataError(f"there is no file {path}.")
     return _local_entry(Path(path))
@@ -177,7 +193,7 @@ def matching(path: str, suffixes: Collection[str]) -> list[Entry]:
     else:
         return [entry(path)]
     if not found:
-        raise DataError(f"nothing matches {path} ({', '.join(sorted(suffixes))}).")
+        raise DataError(f"nothing matches {shown(path)} ({', '.join(sorted(suffixes))}).")
     return sorted(found, key=lambda one: one.path)
 
 

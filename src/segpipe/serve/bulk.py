@@ -143,11 +143,12 @@ def read_picture(listed: Listed, max_megapixels: float) -> guard.Accepted:
     Raises:
       UserError: it cannot be read or is no picture; the sentence names it.
     """
+    name = files.shown(listed.path)
     try:
         data = files.read(listed.path)
     except OSError as error:
-        raise UserError(f"{listed.path} cannot be read: {error.strerror or type(error).__name__}.") from None
-    return guard.accept(data, max_megapixels, listed.path)
+        raise UserError(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None
+    return guard.accept(data, max_megapixels, name)
 
 
 def predicted(listed: Listed, encoded: bytes, outputs: Outputs) -> rendering.Predicted:
@@ -233,8 +234,8 @@ def _predictions(
                 encoded, future = started.result()
                 yield listed, (encoded, future.result())
             except RequestError as error:
-                sentence = str(error)
-                yield listed, sentence if sentence.startswith(listed.path) else f"{listed.path}: {sentence}"
+                sentence, name = str(error), files.shown(listed.path)
+                yield listed, sentence if sentence.startswith(name) else f"{name}: {sentence}"
             except UserError as error:
                 yield listed, str(error)
 
