@@ -1,3 +1,4 @@
+import gzip
 import json
 import shutil
 
@@ -55,6 +56,17 @@ def test_json_and_page_are_written(model, prepared, tmp_path):
     assert "How good is it?" in page
     assert "Blessed" not in page
     assert "picture-0" in page
+
+
+def test_a_gzip_file_that_is_cut_off_or_damaged_is_told_in_a_sentence(prepared, tmp_path):
+    folder, *_ = prepared
+    packed = gzip.compress((folder / "test-00000-of-00002.tfrecord").read_bytes())
+    path = tmp_path / "test.tfrecord.gz"
+    header = 10
+    for damaged in (packed[: len(packed) // 2], packed[:header] + b"\xff" * 64 + packed[header + 64 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"test\.tfrecord\.gz is a damaged gzip file"):
+            list(examples.read(str(path)))
 
 
 def test_examples_of_other_classes_are_refused(model, tmp_path):

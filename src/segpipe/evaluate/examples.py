@@ -1,6 +1,7 @@
 """Folders of TFRecord files in, serialized Examples out, one after the other, without TensorFlow."""
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
@@ -26,13 +27,16 @@ def read(path: str) -> Iterator[bytes]:
     """Every Example of one file, squeezed by gzip or not.
 
     Raises:
-      DataError: the file is damaged; it says at which record.
+      DataError: the file is damaged; it says at which record, or that gzip cannot unpack it.
     """
     with files.open_to_read(path) as raw:
         magic = raw.read(len(_GZIP_MAGIC))
         raw.seek(0)
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if magic == _GZIP_MAGIC else raw
-        yield from tfrecord.read(cast(BinaryIO, stream), path)
+        try:
+            yield from tfrecord.read(cast(BinaryIO, stream), path)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(f"{path} is a damaged gzip file: {error}.") from None
 
 
 def first(paths: Sequence[str]) -> bytes:

@@ -9,7 +9,7 @@ from PIL import Image
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.evaluate import confusion
-from segpipe.ingest import masks
+from segpipe.ingest import encode, masks, picture
 from segpipe.serve import kept as kept_requests
 from segpipe.serve.kept import Kept
 
@@ -27,7 +27,7 @@ def margins(kept: list[Kept], folder: Path, labels: Path, config: Config) -> NDA
       None where no kept request has a label.
 
     Raises:
-      DataError: a label has values that mean nothing.
+      DataError: a label cannot be read as a picture, or has values that mean nothing.
     """
     meaning = masks.Meaning.of(config.data)
     counts = []
@@ -37,11 +37,12 @@ def margins(kept: list[Kept], folder: Path, labels: Path, config: Config) -> NDA
             continue
         with Image.open(predicted) as image:
             prediction = np.asarray(image)
-        with Image.open(label) as image:
-            try:
-                truth = masks.class_ids(image, meaning).image
-            except ValueError as error:
-                raise DataError(f"{label} {error}") from None
+        content, name = encode.content(str(label), one.id, "label")
+        drawn = picture.load(content, name, config.source.max_megapixels)
+        try:
+            truth = masks.class_ids(drawn, meaning).image
+        except ValueError as error:
+            raise DataError(f"{name} {error}") from None
         # By the nearest pixel, as training masks are.
         small = truth.resize((prediction.shape[1], prediction.shape[0]), Image.Resampling.NEAREST)
         counts.append(confusion.confusion_matrix(np.asarray(small), prediction, config.num_classes))
