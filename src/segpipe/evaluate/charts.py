@@ -90,8 +90,10 @@ def class_bars(
       champion: likewise, or None.
       intervals: of the candidate's IoU, one for each class.
     """
-    iou = np.nan_to_num(confusion.class_iou(candidate))
-    kept = sorted(np.argsort(iou, kind="stable")[:_MAX_BARS].tolist())
+    measured = confusion.class_iou(candidate)
+    # NaN, a class that does not occur, comes last.
+    kept = sorted(np.argsort(measured, kind="stable")[:_MAX_BARS].tolist())
+    iou = np.nan_to_num(measured)
     models = [("this model", iou)]
     if champion is not None:
         models.append(("champion", np.nan_to_num(confusion.class_iou(champion))))
