@@ -7,7 +7,10 @@ SEGPIPE := $(VENV)/bin/segpipe
 READY := $(VENV)/.ready
 REPOSITORY ?= segpipe
 IMAGE ?= $(REPOSITORY)/pipeline
-TAG ?= latest
+ifeq ($(TAG),)
+# Of its own for each push, since Artifact Registry is told never to move a tag: the commit, if this is one, and the time.
+TAG := $(shell git rev-parse --verify --quiet --short=12 HEAD 2>/dev/null || echo local)-$(shell date -u +%Y%m%dT%H%M%SZ)
+endif
 UV := $(shell command -v uv 2>/dev/null)
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps
 

@@ -77,6 +77,13 @@ resource "google_secret_manager_secret_iam_member" "pipeline_reads" {
   member    = google_service_account.pipeline.member
 }
 
+# train.yml gives the secret its value where GitHub keeps the token: it can add one, and read none.
+resource "google_secret_manager_secret_iam_member" "submitter_adds" {
+  secret_id = google_secret_manager_secret.hub_token.id
+  role      = "roles/secretmanager.secretVersionAdder"
+  member    = google_service_account.submitter.member
+}
+
 # Submitting a job that runs as an account takes the right to act as it: on this one account, not on the project. The
 # pipeline's account starts Training and Dataflow as itself.
 resource "google_service_account_iam_member" "acts_as_pipeline" {

@@ -66,7 +66,11 @@ def test_nobody_gets_a_key_or_a_role_over_everything(blocks) -> None:
     assert "google_secret_manager_secret_version" not in kinds, "a secret's value would be in the state file"
     text = json.dumps(blocks)
     assert not re.search(r"roles/(owner|editor|viewer|iam\.securityAdmin|\w+\.admin)\b|allUsers|allAuthenticated", text)
-    assert not roles(blocks, "submitter", "google_secret_manager_secret_iam_member")
+
+
+def test_the_job_that_keeps_the_hubs_token_may_add_it_and_read_nothing(blocks) -> None:
+    granted = roles(blocks, "submitter", "google_secret_manager_secret_iam_member")
+    assert granted == {"roles/secretmanager.secretVersionAdder"}
 
 
 def test_a_job_of_github_becomes_the_account_of_its_environment_only(blocks) -> None:

@@ -1,5 +1,6 @@
 """Runs this repository's workflows for real with act: jobs as processes here, third-party actions as stand-ins."""
 
+import itertools
 import json
 import os
 import re
@@ -58,6 +59,7 @@ class Forge:
         self._folder = folder
         self._api_url = api_url
         self.ran: set[str] = set()
+        self._run_ids = itertools.count(1)
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("remote", "add", "origin", "https://github.com/owner/repo.git")
@@ -122,6 +124,7 @@ class Forge:
             command += ["--job", job]
         steps = {
             "GITHUB_API_URL": self._api_url,
+            "GITHUB_RUN_ID": str(next(self._run_ids)),
             "STAND_IN_REPOSITORY": str(self.root),
             "STAND_IN_ARTIFACTS": str(self.artifacts),
             "STAND_IN_COMMANDS": str(self._commands),
@@ -139,19 +142,26 @@ class Forge:
         for action, ref in self._third_party():
             assert (STAND_INS / action / "action.yml").exists(), f"{action} has no stand-in"
             command += ["--local-repository", f"{action}@{ref}={STAND_INS / action}"]
-        environment_of_act = {**os.environ, "PATH": f"{self._commands}:{STAND_INS / 'bin'}:{os.environ['PATH']}"}
-        for name in list(environment_of_act):
-            # MAKEFLAGS as well: a runner's make has no make above it, and one that has prints its directories.
-            if name.startswith(("GITHUB_", "PYTEST_", "MAKE", "MFLAGS")):
-                del environment_of_act[name]
         finished = subprocess.run(
-            command, env=environment_of_act, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500
+            command, env=self._surroundings(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500
         )
         jobs = re.findall(r"^\[(.+?)\s*\] 🏁  Job (succeeded|failed)", finished.stdout, flags=re.MULTILINE)
         for name, _ in jobs:
             self.ran |= self._ids(workflow, name)
         told = [line for line in finished.stdout.splitlines() if any(mark in line for mark in TELLING)]
         return Finished(finished.returncode == 0, {name: how == "succeeded" for name, how in jobs}, "\n".join(told))
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs make in `root` as a person would, with the stand-ins of commands."""
+        environment = {**self._surroundings(), "STAND_IN_LOG": str(self._log)}
+        command = ["make", *arguments]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=60)
+
+    def _surroundings(self) -> dict[str, str]:
+        # MAKEFLAGS as well: a runner's make has no make above it, and one that has prints its directories.
+        ours = ("GITHUB_", "PYTEST_", "MAKE", "MFLAGS")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        return {**kept, "PATH": f"{self._commands}:{STAND_INS / 'bin'}:{os.environ['PATH']}"}
 
     def _ids(self, workflow: str, shown: str) -> set[str]:
         """Every job that act means by "Workflow/Job", or by "Calling job/Called workflow/Job", however deep it lies."""

@@ -1,6 +1,7 @@
 """A training on Vertex AI: the published parameters, both logins, the Hub's token, the image, and the report."""
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,15 @@ IMAGE = "europe-docker.pkg.dev/my-project/segpipe/pipeline"
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/demo-1?project=my-project"
 VARIABLES = {"GCP_PROJECT": "my-project", "GCP_REGION": "europe-west4", "IMAGE": IMAGE, "HF_SECRET": "hf-write"}
 KEYLESS = {"WORKLOAD_IDENTITY_PROVIDER": "projects/1/locations/global/workloadIdentityPools/github/providers/segpipe"}
+
+REGISTRY = f"""
+case "$1" in
+  push) grep -qxF "$2" "$STAND_IN_LOG.tags" 2>/dev/null && {{ echo "$2 is there: the tag is immutable" >&2; exit 1; }}
+        echo "$2" >> "$STAND_IN_LOG.tags" ;;
+  inspect) echo {IMAGE}@sha256:00ff ;;
+esac
+"""
+"""Docker in front of a registry with immutable tags, whose every build gives another digest."""
 
 VERDICT = """
 case "$1" in
@@ -27,7 +37,7 @@ def train(forge, github):
     (forge.root / "src/model.txt").write_text("0.6")
     github.pulls[7] = {"ref": "main", "sha": forge.commit(), "full_name": "owner/repo"}
     forge.replace_command("segpipe", VERDICT)
-    forge.replace_command("docker", f'if [ "$1" = inspect ]; then echo {IMAGE}$SUFFIX@sha256:00ff; fi')
+    forge.replace_command("docker", REGISTRY)
 
     def train(inputs=None, variables=None, secrets=None):
         return forge.run(
@@ -57,7 +67,8 @@ def test_a_run_on_vertex_reports_to_the_pull_request(forge, github, train):
         f"ci submitted {PAGE} --config configs/vertex.toml --out runs/verdict",
     ]
     assert asked(forge, "gcloud")[0] == "auth configure-docker europe-docker.pkg.dev --quiet"
-    assert asked(forge, "docker")[:2] == [f"build --quiet --tag {IMAGE}:latest .", f"push {IMAGE}:latest"]
+    image = f"{IMAGE}:{forge.git('rev-parse', 'HEAD')}-1-1"
+    assert asked(forge, "docker")[:2] == [f"build --quiet --tag {image} .", f"push {image}"]
     [comment] = github.comments
     assert "### Blessed" in comment["body"]
     assert PAGE in comment["body"]
@@ -99,11 +110,44 @@ def test_the_hubs_token_goes_to_secret_manager_and_nowhere_else(forge, train):
     assert "hf_token" not in finished.output
 
 
+def test_a_token_that_is_for_publishing_from_here_needs_no_secret_there(forge, train):
+    finished = train(variables={"HF_SECRET": ""}, secrets={"my_project": "{}", "HF_TOKEN": "hf_token"})
+    assert finished.succeeded, finished.output
+    assert not any("hf_token" in line for line in forge.log)
+
+
 def test_the_image_for_gpus_is_pushed_where_it_is_wanted(forge, train):
     finished = train(variables={"PUSH_GPU_IMAGE": "true"})
     assert finished.succeeded, finished.output
-    assert f"build --quiet --build-arg GPU=1 --tag {IMAGE}-gpu:latest ." in asked(forge, "docker")
+    image = f"{IMAGE}-gpu:{forge.git('rev-parse', 'HEAD')}-1-1"
+    assert f"build --quiet --build-arg GPU=1 --tag {image} ." in asked(forge, "docker")
     assert f"--set vertex.gpu_image={IMAGE}" in asked(forge, "segpipe")[0]
+
+
+def test_a_second_run_of_the_same_commit_pushes_its_image_too(forge, train):
+    for _ in range(2):
+        finished = train(variables={"PUSH_GPU_IMAGE": "true"})
+        assert finished.succeeded, finished.output
+
+
+def test_an_image_that_is_pushed_by_hand_has_a_tag_of_its_own(forge):
+    forge.replace_command("docker", REGISTRY)
+    forge.replace_command("date", 'grep -c ^date "$STAND_IN_LOG"')
+    forge.commit()
+    for target in ("push-image", "push-image-gpu", "push-image", "push-image-gpu"):
+        finished = forge.make(target, "REPOSITORY=europe-docker.pkg.dev/my-project/segpipe")
+        assert finished.stdout.splitlines()[-1] == f"{IMAGE}@sha256:00ff", finished.stderr
+    pushed = [line.removeprefix("push ") for line in asked(forge, "docker") if line.startswith("push ")]
+    commit = forge.git("rev-parse", "--short=12", "HEAD")
+    assert pushed == [f"{IMAGE}{kind}:{commit}-{time}" for time, kind in enumerate(["", "-gpu"] * 2, start=1)]
+
+
+def test_an_image_can_be_pushed_from_a_folder_that_is_no_git_checkout(forge):
+    forge.replace_command("docker", REGISTRY)
+    forge.replace_command("git", "exit 128")
+    assert forge.make("push", f"IMAGE={IMAGE}").returncode == 0
+    [pushed] = [line for line in asked(forge, "docker") if line.startswith("push ")]
+    assert re.fullmatch(r"push \S+/pipeline:local-\d{8}T\d{6}Z", pushed)
 
 
 def test_a_run_that_fails_makes_the_report_red(forge, github, train):
