@@ -77,6 +77,25 @@ def test_a_second_head_still_meets_the_base_and_not_the_first_head(repository, j
     assert judge(base).title == "Blessed: mean IoU 0.700, +0.100 against the champion"
 
 
+def test_another_base_does_not_meet_the_one_before_it(repository, judge):
+    first = repository.commit_model(0.8)
+    second = repository.commit_model(0.6)
+    third = repository.commit_model(0.7)
+    assert not judge(first, second).blessed
+    assert judge(second, third).title == "Blessed: mean IoU 0.700, +0.100 against the champion"
+
+
+def test_other_overrides_train_the_base_anew(repository, judge, tmp_path):
+    base = repository.commit_model(0.6)
+    repository.commit_model(0.7)
+    judge(base)
+    (tmp_path / "out" / "champion" / "of the first call").touch()
+    judge(base)
+    assert (tmp_path / "out" / "champion" / "of the first call").exists()
+    judge(base, overrides=["train.epochs=1"])
+    assert not (tmp_path / "out" / "champion" / "of the first call").exists()
+
+
 def test_a_base_below_the_floor_is_no_champion_but_is_shown(repository, judge):
     base = repository.commit_model(0.4)
     repository.commit_model(0.6)

@@ -4,6 +4,7 @@ The change is run in a metadata store that already knows the base's run, so that
 base's model as its champion, on the same test pictures.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from segpipe import atomic
 from segpipe.cicd import summary, verdict
 from segpipe.errors import RunError, UserError
 
@@ -69,6 +71,7 @@ def compare(
     shutil.rmtree(with_base, ignore_errors=True)
     if base:
         say(f"champion: {base[:12]}")
+        _clear_of_another(out / "champion", [base, config, *overrides])
         try:
             of_base = _run(root, base, config, out / "champion", overrides)
             _hand_over_champion(out / "champion", with_base)
@@ -122,6 +125,16 @@ def _run(root: Path, commit: str, config: str, run_dir: Path, overrides: Sequenc
     finally:
         with suppress(UserError):
             _git(root, "worktree", "remove", "--force", str(tree))
+
+
+def _clear_of_another(folder: Path, made_of: list[str]) -> None:
+    """Clears a run of another base, config or override: its model would be taken for this one's champion."""
+    marker, content = folder.with_name(f"{folder.name}.json"), json.dumps(made_of)
+    if marker.is_file() and marker.read_text() == content:
+        return
+    marker.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    atomic.write_text(marker, content)
 
 
 def _hand_over_champion(champion_dir: Path, candidate_dir: Path) -> None:
