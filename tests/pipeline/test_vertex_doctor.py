@@ -60,6 +60,7 @@ def ready(google: LoopbackGoogle) -> LoopbackGoogle:
             REPOSITORY: (200, {}),
             f"{REPOSITORY}/dockerImages/": (200, {}),
             f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf": (200, {}),
+            f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf/versions/latest": (200, {"state": "ENABLED"}),
         }
     )
     return google
@@ -111,6 +112,15 @@ def test_a_project_that_has_everything(ready: LoopbackGoogle) -> None:
             None,
             HUB,
             "gcloud secrets create hf --project=my-project",
+        ),
+        *(
+            (
+                f"secretmanager.googleapis.com GET /v1/{PROJECT}/secrets/hf/versions/latest",
+                answer,
+                HUB,
+                "the secret hf holds no value: gcloud secrets versions add hf --project=my-project --data-file=-",
+            )
+            for answer in (None, {"state": "DISABLED"})
         ),
     ],
 )
@@ -166,6 +176,20 @@ def test_a_bucket_elsewhere_is_found(ready: LoopbackGoogle) -> None:
     [line] = problems("vertex.region=europe-west4", "vertex.training.accelerator_type=''")
     assert "gs://my-project-segpipe is in us-central1, the run in europe-west4" in line
     assert "--location=europe-west4" in line
+
+
+@pytest.mark.parametrize(
+    ("multi_region", "region"), [("EU", "europe-west4"), ("US", "us-central1"), ("ASIA", "asia-east1")]
+)
+def test_a_bucket_in_the_multi_region_around_the_run_is_near_enough(
+    ready: LoopbackGoogle, multi_region: str, region: str
+) -> None:
+    kept, roles = json.dumps({"location": multi_region}).encode(), ready.storage.faults
+    ready.storage.faults = lambda request: (
+        roles(request) or (Answer(200, kept) if request.path.split("?")[0].endswith("/b/my-project-segpipe") else None)
+    )
+    found = problems(f"vertex.region={region}", "vertex.training.accelerator_type=''")
+    assert not any("would cross regions" in line for line in found)
 
 
 def test_no_bucket(ready: LoopbackGoogle) -> None:

@@ -36,6 +36,9 @@ _BROADER = {
 }  # fmt: skip
 """Roles that hold the one in question."""
 
+_MULTI_REGIONS = {"us": "us", "europe": "eu", "asia": "asia"}
+"""Cloud Storage's name of the multi-region around a region, by how the region's name begins."""
+
 _IMAGE = re.compile(r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>.+)")
 
 
@@ -137,7 +140,7 @@ def _bucket(google: _Google, config: Config) -> Iterator[Finding]:
             f"no bucket gs://{name}: gcloud storage buckets create gs://{name} --project={google.project} "
             f"--location={region} --uniform-bucket-level-access",
         )
-    elif bucket["location"].lower() not in (region, region.split("-")[0]):
+    elif bucket["location"].lower() not in (region, _MULTI_REGIONS.get(region.split("-")[0])):
         yield (
             False,
             f"gs://{name} is in {bucket['location'].lower()}, the run in {region}: every read would cross regions and "
@@ -304,6 +307,13 @@ def _secret(google: _Google, config: Config) -> Iterator[Finding]:
             False,
             f"no secret {name}: gcloud secrets create {name} --project={project} "
             "--replication-policy=automatic --data-file=-",
+        )
+        return
+    version = google.get(f"secretmanager.googleapis.com/v1/{path}/versions/latest")
+    if (version or {}).get("state") != "ENABLED":
+        yield (
+            False,
+            f"the secret {name} holds no value: gcloud secrets versions add {name} --project={project} --data-file=-",
         )
     else:
         yield True, f"the secret {name} is there"
