@@ -31,6 +31,12 @@ def test_a_format_that_the_network_cannot_have_is_refused_before_the_training(to
         config.load(toml(), [exported[0], "hub.exports=['keras', 'litert']"])
 
 
+@pytest.mark.parametrize("key", ["column", "group_column"])
+def test_columns_that_a_folder_does_not_have_are_refused(toml, key):
+    with pytest.raises(ConfigError, match=rf'split\.{key} is for source\.kind = csv, .*; "folder" has no columns'):
+        config.load(toml(), [f"split.{key}=patient"])
+
+
 def test_progressive_resizing_needs_a_network_and_a_side_that_can_be_smaller(toml):
     share = "train.progressive_resizing=0.5"
     assert config.load(toml(), [share]).train.progressive_resizing == 0.5

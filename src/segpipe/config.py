@@ -707,6 +707,17 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _columns_are_of_a_table(self) -> Self:
+        kind = self.source.kind
+        for key in ("column", "group_column"):
+            if getattr(self.split, key) and kind not in _TABLES:
+                raise ValueError(
+                    f'split.{key} is for source.kind = {", ".join(_TABLES)}; "{kind}" has no columns. split.globs and '
+                    "split.group_regex go by the path."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _model_can_be_exported(self) -> Self:
         if "keras" in self.hub.exports and self.model.architecture == "deeplabv3plus":
             raise ValueError(
