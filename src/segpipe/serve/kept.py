@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -61,6 +61,11 @@ class Retention:
 
     max_mb: float = 1000.0
     max_days: float = 30.0
+
+
+def rounded(embedding: Iterable[float]) -> tuple[float, ...]:
+    """Numbers as they are kept, with 5 significant digits; whoever compares them must round alike."""
+    return tuple(float(f"{value:.5g}") for value in embedding)
 
 
 class Keeper:
@@ -132,7 +137,7 @@ class Keeper:
             class_fraction=tuple(float(share) for share in prediction["class_fraction"]),
             confidence=float(prediction["confidence"]),
             has_picture=self._pictures,
-            embedding=tuple(float(f"{value:.5g}") for value in model.embed([data])[0]),
+            embedding=rounded(model.embed([data])[0]),
         )
         if self._pictures:
             (self._folder / "pictures").mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from segpipe.errors import UserError
 from segpipe.evaluate import confusion
 from segpipe.ingest import example, tfrecord
 from segpipe.progress import report
+from segpipe.serve.kept import rounded
 from segpipe.serve.loaded import LoadedModel, Outputs
 from segpipe.watch import features
 from segpipe.watch.drift import Floats, Table
@@ -76,7 +77,7 @@ def of(model: LoadedModel, classes: list[str], examples: Path, cache: Path) -> R
             parsed = [example.decode(one) for one in batch]
             images = [one[schema.IMAGE][0] for one in parsed]
             if split in _HELD_OUT or len(embedded[split]) < _MAX_EMBEDDED:
-                embedded[split] += model.embed(images)
+                embedded[split] += [np.array(rounded(one)) for one in model.embed(images)]
             for name, values in inputs.items():
                 values += [float(one[name][0]) for one in parsed]
             if split in _HELD_OUT:
