@@ -1,5 +1,7 @@
 """What a person reads who gave something wrong: one line that says what to do, and exit status 2, within seconds."""
 
+import re
+import signal
 import subprocess
 import sys
 
@@ -94,6 +96,28 @@ def test_prepare_names_a_truncated_picture_a_wrong_size_and_a_wrong_value(projec
     for part in ("3 of 12 pictures", "001.jpg", "002.png", f"{number}.png", "77", "quarantine"):
         assert part in line
     assert not (project / "out").exists()
+
+
+def test_a_file_where_a_folder_is_to_be_is_one_line(project):
+    (project / "afile").touch()
+    for arguments in (("prepare", "farm.toml", "-o", "afile"), ("init", "afile", "--data", "data")):
+        ended = segpipe(project, *arguments)
+        assert ended.returncode == 2
+        [line] = ended.stderr.splitlines()[-1:]
+        assert re.fullmatch(
+            r"segpipe: .*afile.* cannot be used: .*\. Name another path, or change what is there\.", line
+        )
+
+
+def test_ctrl_c_says_that_the_same_command_continues(project):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "segpipe.cli.main", "run", "farm.toml"], cwd=project, stderr=subprocess.PIPE, text=True
+    )
+    first = process.stderr.readline()  # It is at work.
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, first + told
+    assert told.endswith("segpipe: stopped; the same command continues.\n")
 
 
 def test_usage_is_explained_with_status_2(tmp_path):

@@ -50,6 +50,12 @@ def test_a_relative_path_stays_valid_from_the_config(dataset, tmp_path, monkeypa
     assert settings.source.path == "../data"
 
 
+def test_a_name_beyond_the_first_plane_is_valid_in_the_config(dataset, tmp_path):
+    data = dataset(30).rename(tmp_path / "Fotos 📷")
+    init(tmp_path / "run", data=data)
+    assert config_module.load(tmp_path / "run" / "pipeline.toml").source.path.endswith("Fotos 📷")
+
+
 def test_a_mask_that_was_never_fetched_is_named(dataset, tmp_path):
     link = dataset(30) / "masks" / "p00.png"
     link.unlink()

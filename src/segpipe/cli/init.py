@@ -3,8 +3,9 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,7 +49,7 @@ def init(
     feature_schema.write(targets[1], feature_schema.build(names))
     check_before_run(config_module.load(targets[0]))
     _tell(found, names)
-    typer.echo(f"Wrote {targets[0]} and {targets[1]}. Next: segpipe run {targets[0]}")
+    typer.echo(f"Wrote {targets[0]} and {targets[1]}. Next: segpipe run {shlex.quote(str(targets[0]))}")
 
 
 def _names(classes: str, found: "Findings") -> tuple[str, ...]:
@@ -81,14 +82,14 @@ def _toml(directory: Path, data: Path, found: "Findings", names: tuple[str, ...]
     return f"""\
 # {found.pictures} pictures of about {found.width}×{found.height} pixels, from {data}
 #
-#   segpipe run {directory / CONFIG_FILE}
-name = {json.dumps(name)}
+#   segpipe run {shlex.quote(str(directory / CONFIG_FILE))}
+name = {_value(name)}
 
 [source]
 kind = "folder"
-path = {json.dumps(str(path))}
-images = {json.dumps(found.images)}
-masks = {json.dumps(found.masks)}        # a mask has the file name of its image
+path = {_value(str(path))}
+images = {_value(found.images)}
+masks = {_value(found.masks)}        # a mask has the file name of its image
 on_bad_example = "fail"     # "quarantine" goes on without bad pictures and lists them in the report
 
 [split]
@@ -100,11 +101,11 @@ seed = 0
 [data]
 # Mask values found, with their share of the pixels:
 {rows}
-classes = {json.dumps(list(names), ensure_ascii=False)}
-mask_values = {json.dumps(list(found.values))}
-ignore_values = {json.dumps(list(found.ignore_values))}
+classes = {_value(list(names))}
+mask_values = {_value(list(found.values))}
+ignore_values = {_value(list(found.ignore_values))}
 image_size = {_image_size(found)}            # side of the square that the model sees; a multiple of 32
-schema_file = {json.dumps(SCHEMA_FILE)}
+schema_file = {_value(SCHEMA_FILE)}
 
 [model]
 architecture = "unet_mobilenetv2"
@@ -123,3 +124,8 @@ min_mean_iou = {floor}          # naming the most common class everywhere gives 
 def _image_size(found: "Findings") -> int:
     """128 where the pictures are small or of unknown use, 256 for large ones; a laptop trains both."""
     return 256 if min(found.width, found.height) >= 512 else 128
+
+
+def _value(value: Any) -> str:
+    """A value in TOML, which is JSON but for escaped pairs of surrogates."""
+    return json.dumps(value, ensure_ascii=False)

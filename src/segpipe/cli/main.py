@@ -86,20 +86,31 @@ def _options(
     logging.getLogger("google.cloud.aiplatform").addHandler(warnings)
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+
 def main() -> NoReturn:
     """Runs the command line and exits; an error that segpipe raises on purpose is one line, never a traceback."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        status = app(standalone_mode=False) or 0
+        if status == INTERRUPTED:  # Typer's answer to Ctrl-C.
+            _fail("stopped; the same command continues.", INTERRUPTED)
+        sys.exit(status)
     except typer.Exit as finished:
         sys.exit(finished.exit_code)
     except typer.Abort:
-        _fail("stopped.", 130)
+        _fail("stopped.", INTERRUPTED)
     except KeyboardInterrupt:
-        _fail("stopped; the same command continues.", 130)
+        _fail("stopped; the same command continues.", INTERRUPTED)
     except UserError as error:
         _fail(str(error), 2)
     except SegpipeError as error:
         _fail(str(error), 1)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        if not error.filename:
+            raise
+        _fail(f"{error.filename} cannot be used: {error.strerror}. Name another path, or change what is there.", 2)
     except Exception as error:
         # Typer's own usage errors know how to print themselves; anything else is a bug worth a traceback.
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):

@@ -1,5 +1,6 @@
 """`segpipe run CONFIG`: the whole pipeline, here."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -76,7 +77,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
     if not finished.blessed or finished.pushed is None:
         return False, f"Not pushed: {' '.join(finished.summary['reasons'])} See {shown(finished.report)}"
     pushed = shown(finished.pushed)
-    return True, f"Model: {pushed} . Next: segpipe predict {pushed} IMAGE -o masks/"
+    return True, f"Model: {pushed} . Next: segpipe predict {shlex.quote(pushed)} IMAGE -o masks/"
 
 
 def _label(node: str) -> str:

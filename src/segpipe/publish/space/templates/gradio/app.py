@@ -25,7 +25,7 @@ BAR = """<span style="flex:1;background:rgba(128,128,128,.2);border-radius:3px">
 HERE = Path(__file__).parent
 PREDICTOR = Predictor(model_folder(REPO_ID, REVISION))
 KEPT_S = 3600
-EXAMPLES = sorted(str(path) for path in (HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
+EXAMPLES = sorted(str(path) for path in (HERE / "examples").rglob("*") if path.is_file())
 
 
 class Upload(gr.Image):

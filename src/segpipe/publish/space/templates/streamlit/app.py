@@ -13,7 +13,7 @@ VERSION = "$MODEL_VERSION"
 CARD_URL = "$MODEL_REPO_URL"
 
 HERE = Path(__file__).parent
-EXAMPLES = sorted((HERE / "examples").glob("*")) if (HERE / "examples").is_dir() else []
+EXAMPLES = sorted(path for path in (HERE / "examples").rglob("*") if path.is_file())
 
 ROW = """<div style="display:flex;align-items:center;gap:.6em;margin:.35em 0">
 <span style="width:1em;height:1em;border-radius:3px;background:{colour}"></span>
