@@ -123,6 +123,14 @@ def write_other(folder: Path) -> Path:
         colour_model.SIZE = before
 
 
+@pytest.mark.parametrize("other", [{"model": {"width": 0.5}}, {"data": {"image_size": 64}}])
+def test_a_config_of_another_training_is_told_in_a_sentence(trained, other: dict[str, dict]):
+    settings = config("keras")
+    changed = {key: getattr(settings, key).model_copy(update=update) for key, update in other.items()}
+    with pytest.raises(ConfigError, match="give the same --set as its run"):
+        export(settings.model_copy(update=changed), *trained)
+
+
 def test_missing_weights_are_named(trained, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"there is no .*model\.weights\.h5; train again"):
         export(config("keras"), trained[0], tmp_path / WEIGHTS_FILE)

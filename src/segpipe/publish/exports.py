@@ -25,6 +25,9 @@ MIN_AGREEMENT = 0.995
 
 CHECKED_PICTURES = 4
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+_OTHER = (
+    "hub.exports: the config's [model] or data.image_size is not that of the training; give the same --set as its run."
+)
 Masks = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """Pictures uint8 [N, S, S, 3] → masks uint8 [N, S, S]."""
 
@@ -41,7 +44,7 @@ def export(config: Config, saved_model: Path, weights: Path) -> tuple[tuple[File
       The files, under exports/, and a sentence on each for the card. The same weights give the same bytes.
 
     Raises:
-      ConfigError: there are no weights.
+      ConfigError: there are no weights, or they are of a network or a size that the config does not name.
       RunError: a format gives other masks than the SavedModel.
     """
     if not weights.is_file():
@@ -68,7 +71,10 @@ def _plain(config: Config, weights: Path) -> keras.Model:
     keras.utils.clear_session()  # Names count up within a process; a retry is to give the same ones.
     unweighted = config.model.model_copy(update={"weights": "none"})
     model = build(unweighted, config.num_classes, config.data.image_size, config.directory).model
-    model.load_weights(str(weights))
+    try:
+        model.load_weights(str(weights))
+    except ValueError:  # Keras' own sentence lists every layer.
+        raise ConfigError(_OTHER) from None
     if not any(_is_fused(layer) or isinstance(layer, JoiningConv2DTranspose) for layer in model.layers):
         return model
     plain = keras.models.clone_model(model, clone_function=_in_keras_own)
@@ -153,7 +159,10 @@ def _served(saved_model: Path) -> Masks:
 def _agreement(one: Masks, other: Masks, size: int) -> float:
     """The smallest share of equal pixels over a few pictures of coloured blobs."""
     images = _blobs(size)
-    return float((one(images) == other(images)).mean(axis=(1, 2)).min())
+    ours, theirs = one(images), other(images)
+    if ours.shape != theirs.shape:
+        raise ConfigError(_OTHER)
+    return float((ours == theirs).mean(axis=(1, 2)).min())
 
 
 def _blobs(size: int) -> NDArray[np.uint8]:
