@@ -6,7 +6,6 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from typer.testing import CliRunner
 
 from segpipe.cli import runs
-from segpipe.cli.watch import deployed_examples
 from segpipe.errors import UserError
 from segpipe.pipeline import lineage, provenance
 
@@ -144,7 +143,7 @@ def test_watch_finds_the_examples_of_the_deployed_version_wherever_its_run_was_c
         if number == 1:
             pushed = store.artifact("PushedModel", "/elsewhere/pushed/1", pushed_destination="/elsewhere/serving/1764")
             store.execution("Pusher", {"model": model, "model_blessing": blessing}, {"pushed_model": pushed})
-    found = deployed_examples(tmp_path, tmp_path / "serving" / "1764")
+    found = provenance.examples_of(tmp_path, "1764")
     assert found == tmp_path / "pipeline/ExampleGen/examples/1"
-    assert deployed_examples(tmp_path, tmp_path / "serving" / "1765") is None
-    assert deployed_examples(tmp_path / "none", tmp_path / "serving" / "1764") is None
+    assert provenance.examples_of(tmp_path, "1765") is None
+    assert provenance.examples_of(tmp_path / "none", "1764") is None

@@ -32,11 +32,12 @@ def watch(
     run_dir = settings.output_path
     found_labels = labels or (run_dir / "labels" if (run_dir / "labels").is_dir() else None)
     with library_output_to(run_dir / "logs" / "watch.log", verbose=False) as person:
+        from segpipe.pipeline import provenance
         from segpipe.watch import window
         from segpipe.watch.retrain import Policy, decide, note_start
 
         with plain_progress(person) as listener, progress.listening(listener):
-            examples = deployed_examples(run_dir, window.deployed_dir(settings))
+            examples = provenance.examples_of(run_dir, window.deployed_dir(settings).name)
             watched = window.look(settings, kept or run_dir / "kept", found_labels, examples=examples)
     for reason in watched.verdict.reasons:
         typer.echo(reason, err=True)
@@ -54,15 +55,3 @@ def watch(
             return
         typer.echo(f"not retrained: {decision.reason}", err=True)
     sys.exit(STATUS_OF[watched.verdict.status])
-
-
-def deployed_examples(run_dir: Path, deployed: Path) -> Path | None:
-    """The Examples that a version was made from, in a run's folder that may be a copy; None where it does not tell.
-
-    A later run may have read other pictures and been refused: it says nothing of what is deployed.
-    """
-    from segpipe.pipeline import provenance
-
-    pushed = provenance.of_version(run_dir / "metadata.db", deployed.name)
-    found = run_dir.glob(f"pipeline/*/examples/{Path(pushed.examples).name}") if pushed else ()
-    return next(iter(found), None)

@@ -26,6 +26,7 @@ from segpipe.errors import RunError
 from segpipe.evaluate import confusion
 from segpipe.evaluate.bootstrap import Interval, intervals
 from segpipe.ingest import example
+from segpipe.pipeline import provenance
 from segpipe.pipeline import run as pipeline_run
 from segpipe.serve import kept as kept_requests
 from segpipe.serve.loaded import LoadedModel, load
@@ -202,7 +203,8 @@ def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel
         atomic.write_text(done, str(deployed.version))
     # Not now: a later call looks at the same requests, whatever watch.window_days.
     last_s = max(one.at_s for one in kept_requests.read(kept_dir))
-    watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed, last_s)
+    examples = provenance.examples_of(data.first.output_path, deployed.path.name)
+    watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed, last_s, examples)
     rate = watched.drift.false_alarm_rate if watched.drift else None
     return Look(when, watched.verdict.status, watched.verdict.reasons, rate)
 

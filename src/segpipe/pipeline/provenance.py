@@ -86,14 +86,20 @@ def of_pushed(metadata_path: Path, saved_model: Path) -> Pushed | None:
     return _pushed(metadata_path, lambda artifact: _is_at(artifact, saved_model))
 
 
-def of_version(metadata_path: Path, version: str) -> Pushed | None:
-    """What belongs to a version, wherever the run's folder has been copied to; None where the run did not push it.
+def examples_of(run_dir: Path, version: str) -> Path | None:
+    """The Examples that a pushed version was made from, in a run's folder that may be a copy; None where it is silent.
+
+    The newest ones may be of a later run, which read other pictures and was refused.
 
     Args:
-      metadata_path: the run's metadata.db.
+      run_dir: the run's folder, with metadata.db and pipeline/.
       version: name of its folder in the serving folder.
     """
-    return _pushed(metadata_path, lambda artifact: Path(_text(artifact, "pushed_destination")).name == version)
+    pushed = _pushed(
+        run_dir / "metadata.db", lambda artifact: Path(_text(artifact, "pushed_destination")).name == version
+    )
+    found = run_dir.glob(f"pipeline/*/examples/{Path(pushed.examples).name}") if pushed else ()
+    return next(iter(found), None)
 
 
 def _pushed(metadata_path: Path, is_meant: Callable[[pb.Artifact], bool]) -> Pushed | None:
