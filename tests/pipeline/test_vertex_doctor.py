@@ -190,6 +190,8 @@ def test_a_bucket_in_the_multi_region_around_the_run_is_near_enough(
     )
     found = problems(f"vertex.region={region}", "vertex.training.accelerator_type=''")
     assert not any("would cross regions" in line for line in found)
+    if multi_region == "EU":
+        assert any("would cross regions" in line for line in problems("vertex.region=europe-west6"))
 
 
 def test_no_bucket(ready: LoopbackGoogle) -> None:

@@ -36,9 +36,6 @@ _BROADER = {
 }  # fmt: skip
 """Roles that hold the one in question."""
 
-_MULTI_REGIONS = {"us": "us", "europe": "eu", "asia": "asia"}
-"""Cloud Storage's name of the multi-region around a region, by how the region's name begins."""
-
 _IMAGE = re.compile(r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>.+)")
 
 
@@ -140,7 +137,7 @@ def _bucket(google: _Google, config: Config) -> Iterator[Finding]:
             f"no bucket gs://{name}: gcloud storage buckets create gs://{name} --project={google.project} "
             f"--location={region} --uniform-bucket-level-access",
         )
-    elif bucket["location"].lower() not in (region, _MULTI_REGIONS.get(region.split("-")[0])):
+    elif bucket["location"].lower() not in (region, _multi_region(region)):
         yield (
             False,
             f"gs://{name} is in {bucket['location'].lower()}, the run in {region}: every read would cross regions and "
@@ -149,6 +146,12 @@ def _bucket(google: _Google, config: Config) -> Iterator[Finding]:
         )
     else:
         yield True, f"gs://{name} is in {bucket['location'].lower()}"
+
+
+def _multi_region(region: str) -> str | None:
+    """The multi-region of Cloud Storage that holds a region: https://cloud.google.com/storage/docs/locations"""
+    outside = ("europe-west2", "europe-west6")  # London and Zürich are not in the European Union.
+    return None if region in outside else {"us": "us", "europe": "eu", "asia": "asia"}.get(region.split("-")[0])
 
 
 def _service_account(google: _Google, config: Config) -> Iterator[Finding]:
