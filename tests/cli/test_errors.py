@@ -110,9 +110,12 @@ def test_a_file_where_a_folder_is_to_be_is_one_line(project):
 
 
 def test_ctrl_c_says_that_the_same_command_continues(project):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "segpipe.cli.main", "run", "farm.toml"], cwd=project, stderr=subprocess.PIPE, text=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background job would ignore it.
+    try:
+        command = [sys.executable, "-m", "segpipe.cli.main", "run", "farm.toml"]
+        process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     first = process.stderr.readline()  # It is at work.
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=120)
