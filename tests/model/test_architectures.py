@@ -76,7 +76,14 @@ def test_logits_have_one_value_per_pixel_and_class(small, size):
 
 def test_a_network_works_on_smaller_pictures_too_where_a_config_may_ask_for_them(small):
     if small.architecture == "segformer":
-        pytest.skip("one size; the config refuses progressive resizing")
+        with pytest.raises(ValueError, match="a segformer takes pictures of one size"):
+            config.Config(
+                name="tiny",
+                data={"classes": ("dark", "bright"), "image_size": 96},
+                model={"architecture": "segformer"},
+                train={"progressive_resizing": 0.5},
+            )
+        return
     network = model.build(small, num_classes=5, image_size=96).model
     with resizing.any_side(network):
         assert network(np.zeros((2, 64, 64, 3), np.float32)).shape == (2, 64, 64, 5)

@@ -4,7 +4,7 @@ import pytest
 
 from segpipe import config, model
 from segpipe.errors import ConfigError
-from segpipe.model import presets
+from segpipe.model import presets, weights
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def mit_preset(tmp_path_factory):
 
 def test_a_preset_gives_the_encoder_its_weights_at_another_size(mit_preset):
     folder, expected = mit_preset
-    settings = config.Model(architecture="segformer", weights=f"{presets.PREFIX}{folder}")
+    settings = config.Model(architecture="segformer", weights=f"{weights.PRESET}{folder}")
     network = model.build(settings, num_classes=2, image_size=96)
     learned = {variable.path: variable.numpy() for variable in network.pretrained}
     assert len(learned) == len(expected)

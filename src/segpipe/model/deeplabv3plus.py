@@ -11,7 +11,7 @@ from segpipe import config
 from segpipe.model import presets
 from segpipe.model.mobilenetv2 import LEVELS, mobilenetv2
 from segpipe.model.network import Network, prepare_encoder, sublayers
-from segpipe.model.weights import NONE
+from segpipe.model.weights import NONE, PRESET
 
 PAPER_SIZE = 512
 DILATION_RATES = (6, 12, 18)
@@ -33,7 +33,7 @@ def deeplabv3plus(model: config.Model, num_classes: int, image_size: int, direct
     import keras_hub  # Two seconds that the other networks need not pay.
 
     shape = (image_size, image_size, 3)
-    if model.weights.startswith(presets.PREFIX):
+    if model.weights.startswith(PRESET):
         backbone = presets.load(model, keras_hub.models.DeepLabV3Backbone, image_shape=shape)
         encoder = features = backbone
     else:

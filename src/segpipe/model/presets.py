@@ -6,19 +6,17 @@ from segpipe import config
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 
-PREFIX = weights.PRESET
-
 NVIDIA = "nvidia-source-code-license"
 """https://github.com/NVlabs/SegFormer/blob/master/LICENSE: research and evaluation only, no commercial use."""
 
 
 APACHE = "apache-2.0"
-_OF_KERAS = (weights.IMAGENET, f"{PREFIX}deeplab_v3_plus_resnet50_pascalvoc")
+_OF_KERAS = (weights.IMAGENET, f"{weights.PRESET}deeplab_v3_plus_resnet50_pascalvoc")
 
 
 def licence(started_from: str) -> str:
     """The licence of the weights that `model.weights` names; empty where nobody here can know it."""
-    if started_from.startswith((f"{PREFIX}mit_", f"{PREFIX}segformer_")):
+    if started_from.startswith((f"{weights.PRESET}mit_", f"{weights.PRESET}segformer_")):
         return NVIDIA
     return APACHE if started_from in _OF_KERAS else ""
 
@@ -34,7 +32,7 @@ def load(model: config.Model, backbone: Any, **settings: Any) -> Any:
     Raises:
       ConfigError: the licence is not accepted, or there is no such preset here or for download.
     """
-    name = model.weights.removeprefix(PREFIX)
+    name = model.weights.removeprefix(weights.PRESET)
     if licence(model.weights) == NVIDIA != model.accept_licence:
         raise ConfigError(
             f"the weights {name} are NVIDIA's and for non-commercial use only; if that is yours, set "

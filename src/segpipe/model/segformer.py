@@ -48,9 +48,9 @@ def segformer(model: config.Model, num_classes: int, image_size: int, directory:
     if model.weights == weights.IMAGENET:
         raise ConfigError(
             'segformer: Keras has no "imagenet" weights for it; set model.weights to "none", a file, or '
-            f'"{presets.PREFIX}mit_{model.size}_ade20k_512" (NVIDIA\'s, non-commercial use only).'
+            f'"{weights.PRESET}mit_{model.size}_ade20k_512" (NVIDIA\'s, non-commercial use only).'
         )
-    if model.weights.startswith(presets.PREFIX):
+    if model.weights.startswith(weights.PRESET):
         encoder = presets.load(model, keras_hub.models.MiTBackbone, image_shape=shape)
     else:
         encoder = _encoder(model.size, shape)

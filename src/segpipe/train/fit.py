@@ -20,7 +20,7 @@ import tensorflow as tf
 from segpipe import model as models
 from segpipe.config import WITHOUT_EFFECT, Config
 from segpipe.errors import RunError
-from segpipe.model import presets, seeds, weights
+from segpipe.model import seeds, weights
 from segpipe.model.network import sublayers
 from segpipe.progress import report
 from segpipe.train import (
@@ -171,7 +171,7 @@ class _Training:
         if precision.resolve(config.train.precision) == precision.FLOAT32:
             return self._network
         # Its weights are about to be replaced: none are read, unless a preset decides the shape of the network.
-        preset = config.model.weights.startswith(presets.PREFIX)
+        preset = config.model.weights.startswith(weights.PRESET)
         model = config.model if preset else config.model.model_copy(update={"weights": weights.NONE})
         with precision.building_in(precision.FLOAT32):
             return models.build(model, config.num_classes, config.data.image_size, config.directory)
