@@ -35,6 +35,19 @@ def test_plain_jpeg_and_png_pass_byte_for_byte(image_format, mode):
     assert checked.class_fraction == (0.5, 0.5)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"progressive": True}, {"restart_marker_blocks": 1}, {"restart_marker_rows": 1, "progressive": True},
+     {"optimize": True, "subsampling": 0}, {"comment": b"\xff\xd8\xff\xe0\xff\xd9"}],
+)  # fmt: skip
+@pytest.mark.parametrize("behind", [b"", b"\xff\xe1\xff\xff trailing bytes"])
+def test_a_jpeg_of_any_kind_passes_byte_for_byte(how, behind):
+    stream = io.BytesIO()
+    Image.effect_noise((24, 16), 90).convert("RGB").save(stream, "JPEG", **how)
+    data = stream.getvalue() + behind
+    assert check(data, np.zeros((16, 24), np.uint8), Meaning((0, 1)), 1.0).image == data
+
+
 @pytest.mark.parametrize("image_format", ["BMP", "TIFF", "WEBP", "PPM"])
 def test_other_formats_become_png_with_the_same_pixels(image_format):
     options = {"lossless": True} if image_format == "WEBP" else {}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from segpipe.ingest.masks import Meaning
@@ -58,6 +58,8 @@ def stored_or_refused(picture: bytes, truth: bytes) -> None:
 @pytest.mark.parametrize("image_format", FORMATS)
 @_fuzz
 @given(edits=EDITS)
+@example(edits=[("insert", 3600, 255)])  # A JPEG's marker that takes the pixels behind it for its own bytes.
+@example(edits=[("drop", 16949, 0)])  # A JPEG without its end.
 def test_spoilt_images(image_format, edits):
     stored_or_refused(edited(IMAGES[image_format], edits), MASK)
 

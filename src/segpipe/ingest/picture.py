@@ -1,6 +1,7 @@
 """Encoded image and mask in, both checked and in the form that the data contract stores, or one sentence why not."""
 
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ def load(data: bytes, name: str, max_megapixels: float) -> Image.Image:
         if picture.format == "PNG":
             _check_png(data)
         picture.load()
+        if picture.format in ("JPEG", "MPO"):
+            _check_jpeg(data)
     except BadPictureError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes.
@@ -185,6 +188,25 @@ def _check_png(data: bytes) -> None:
             return
         position = end + 4
     raise ValueError("the PNG file is truncated")
+
+
+_START_OF_SCAN, _END = 0xDA, 0xD9
+_STANDALONE = {0x01, 0xD8, *range(0xD0, 0xD8)}
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MARKER_AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Walks from marker to marker to the end of the picture; where there is none, Pillow goes on, TensorFlow stops."""
+    position, marker = 0, _MARKER
+    while (found := marker.search(data, position)) is not None:
+        code, position = found[0][1], found.end()
+        if code == _END:
+            return
+        marker = _MARKER_AFTER_PIXELS if code == _START_OF_SCAN else _MARKER
+        if code not in _STANDALONE:
+            position += int.from_bytes(data[position : position + 2])
+    raise ValueError("the JPEG file is damaged, or ends before the picture does")
 
 
 def _reason(error: Exception, name: str) -> str:
