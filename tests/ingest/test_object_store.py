@@ -54,6 +54,10 @@ def _there(config, path: str):
     return config.model_copy(update={"source": config.source.model_copy(update={"path": path})})
 
 
+def _failing(config):
+    return config.model_copy(update={"source": config.source.model_copy(update={"on_bad_example": "fail"})})
+
+
 def _shards(folder: str) -> dict[str, bytes]:
     return {
         entry.path.rsplit("/", 1)[-1]: files.read(entry.path)
@@ -90,10 +94,25 @@ def test_a_finished_folder_is_reused_and_a_killed_one_replaced(bucket, storage, 
     _upload(storage, bucket, tmp_path / "in")
     config = _there(layouts._config(), f"gs://{bucket}")
     storage.put(bucket, "out/train-00000-of-00077.tfrecord", b"of a killed call")
+    storage.put(bucket, "out/.partial/train-00000-of-00077.tfrecord", b"of a killed call")
     assert not prepare(config, f"gs://{bucket}/out", workers=1).reused
+    assert not [name for name in storage.names(bucket) if ".partial" in name]
     assert "train-00000-of-00077.tfrecord" not in _shards(f"gs://{bucket}/out")
     assert prepare(config, f"gs://{bucket}/out", workers=1).reused
     assert json.loads(files.read(f"gs://{bucket}/out/{MANIFEST}"))["counts"]
+
+
+def test_earlier_shards_stay_where_there_are_no_new_ones(bucket, storage, tmp_path):
+    layouts.folder(tmp_path / "in")
+    _upload(storage, bucket, tmp_path / "in")
+    config = _there(layouts._config(), f"gs://{bucket}")
+    prepare(config, f"gs://{bucket}/out", workers=1)
+    earlier = _shards(f"gs://{bucket}/out")
+    storage.put(bucket, "images/p00.jpg", b"no picture")
+    with pytest.raises(DataError, match=r"p00\.jpg"):
+        prepare(_failing(config), f"gs://{bucket}/out", workers=1)
+    assert _shards(f"gs://{bucket}/out") == earlier
+    assert not [name for name in storage.names(bucket) if ".partial" in name]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -242,6 +243,23 @@ def remove(path: str) -> None:
         Path(path).unlink()
 
 
+def remove_folder(folder: str) -> None:
+    """Removes a folder and all that lies in it, hidden files too; nothing where there is none."""
+    if not is_url(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif is_folder(folder):
+        for path in _fresh(folder).find(folder):
+            _filesystem(folder).rm_file(path)
+
+
+def move(path: str, target: str) -> None:
+    """Renames one file, in one file system; an object store copies it, without its bytes coming here."""
+    if is_url(path):
+        _filesystem(path).mv(path, target)
+    else:
+        Path(path).replace(target)
+
+
 def digest(entries: list[Entry]) -> str:
     """Digest of names and versions: changes when a file is added, removed or rewritten."""
     state = hashlib.sha256()
@@ -277,9 +295,10 @@ def _remote(folder: str) -> Iterator[Entry]:
     found: dict[str, dict[str, Any]] = filesystem.find(folder, detail=True)
     if not found:
         raise DataError(f"there is nothing under {folder}.")
+    below = len(_root(folder).rstrip("/"))
     for path, info in found.items():
-        relative = path.rsplit("/", 1)[-1]
-        if info["type"] == "file" and relative and not relative.startswith("."):
+        relative = path[below:]
+        if info["type"] == "file" and not relative.endswith("/") and "/." not in relative:
             yield _remote_entry(filesystem, info)
 
 
@@ -333,6 +352,13 @@ def _glob(pattern: str) -> list[Entry]:
     parent = Path(literal.rpartition("/")[0] or ("/" if literal.startswith("/") else "."))
     paths = parent.glob(str(Path(pattern).relative_to(parent)))
     return [_local_entry(path) for path in paths if path.is_file() and not path.name.startswith(".")]
+
+
+def _root(folder: str) -> str:
+    """How the file system itself calls a folder."""
+    import fsspec
+
+    return str(fsspec.core.url_to_fs(folder)[1])
 
 
 def _fresh(path: str) -> Any:

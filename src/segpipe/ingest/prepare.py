@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -61,7 +60,7 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
 
     Args:
       config: of the run.
-      out_dir: local folder or URL; what an earlier call left there is replaced, in a local folder at the very end.
+      out_dir: local folder or URL; what an earlier call left there is replaced at the very end.
       workers: processes; one per core when left out.
 
     Raises:
@@ -75,35 +74,31 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
     parts = sources.parts(config)
     earlier = _ours(out)
     workers = workers or os.cpu_count() or 1
-    if files.is_url(out):
-        _remove(earlier)
-        return _write_checked(parts, config, digest, out, out, workers)
-    with _aside(Path(out)) as aside:
-        prepared = _write_checked(parts, config, digest, str(aside), out, workers)
+    with _aside(out) as aside:
+        prepared = _write_checked(parts, config, digest, aside, out, workers)
         _remove(earlier)  # Not before: the earlier shards stay where there are no new ones.
         for name in (*prepared.files, QUARANTINE, MANIFEST):
-            (aside / name).replace(Path(out, name))
+            files.move(files.join(aside, name), files.join(out, name))
     return prepared
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder`, so on the same disk; gone at the end, and `folder` too where it was made for it.
+def _aside(folder: str) -> Iterator[str]:
+    """A hidden folder in `folder`, so in the same place; gone at the end, and `folder` too where it was made for it.
 
     Raises:
       DataError: something else lies there.
     """
-    made, aside = not folder.exists(), folder / _ASIDE
-    if aside.is_dir():
-        _ours(str(aside))
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
+    made, aside = not files.exists(folder), files.join(folder, _ASIDE)
+    if files.is_folder(aside):
+        _ours(aside)
+        files.remove_folder(aside)
     try:
         yield aside
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
+        files.remove_folder(aside)
+        if made and not files.is_url(folder) and Path(folder).is_dir() and not any(Path(folder).iterdir()):
+            Path(folder).rmdir()
 
 
 def _write_checked(parts: list[Part], config: Config, digest: str, aside: str, out: str, workers: int) -> Prepared:
