@@ -72,5 +72,5 @@ def test_a_mistyped_verb_is_told_the_nearest(tmp_path):
 def test_predict_refuses_a_wrong_name_in_one_line_before_tensorflow_is_loaded(tmp_path):
     done, _, loaded = ask(tmp_path, "predict", "model", "photo.jpg")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0].startswith("segpipe: no picture: photo.jpg; there is no such file")
+    assert done.stderr.splitlines()[0].startswith("segpipe: there is no file photo.jpg.")
     assert loaded in ("", "numpy")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from segpipe.pipeline import bulk_predict
 from segpipe.serve import bulk
+from segpipe.serve.listing import listing
 from segpipe.serve.loaded import load
 from tests import forked
 from tests.serve import server_model
@@ -28,7 +29,7 @@ def pictures(tmp_path):
 
 def test_beam_predicts_what_one_process_predicts(pictures, tmp_path):
     model = server_model.save(tmp_path, 1)
-    listed = bulk.listing([str(pictures)])
+    listed = listing([str(pictures)])
     formats = ["masks", "coco", "polygons"]
     alone = bulk.predict(load(model, 1), listed, str(tmp_path / "alone"), formats, max_megapixels=1)
     shared = bulk_predict.predict(str(model), listed, str(tmp_path / "shared"), formats, max_megapixels=1)

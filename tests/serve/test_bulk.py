@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from segpipe.errors import DataError, UserError
+from segpipe.errors import UserError
 from segpipe.progress import listening
 from segpipe.serve import bulk
+from segpipe.serve.listing import Listed, listing
 from segpipe.serve.loaded import load
 from tests.serve import server_model
 from tests.serve.server_model import BLUE, GREEN, RED, halves, picture
@@ -37,7 +38,7 @@ def test_every_format_of_a_folder_and_an_account_of_what_failed(model, pictures,
     out, seen = tmp_path / "out", []
     with listening(lambda progress: seen.append((progress.done, progress.total))):
         account = bulk.predict(
-            model, bulk.listing([str(pictures)]), str(out), ["masks", "overlays", "coco", "polygons"], max_megapixels=1
+            model, listing([str(pictures)]), str(out), ["masks", "overlays", "coco", "polygons"], max_megapixels=1
         )
     assert account.done == 2
     assert account.failed == [f"{pictures}/bad.png is not a picture (10 bytes); send the bytes of a JPEG or PNG file."]
@@ -71,66 +72,20 @@ def test_every_format_of_a_folder_and_an_account_of_what_failed(model, pictures,
 def test_no_picture_at_all_leaves_valid_files(model, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"x")
-    bulk.predict(model, bulk.listing([str(bad)]), str(tmp_path / "o"), ["coco", "polygons"], max_megapixels=1)
+    bulk.predict(model, listing([str(bad)]), str(tmp_path / "o"), ["coco", "polygons"], max_megapixels=1)
     assert json.loads((tmp_path / "o" / "coco.json").read_text())["images"] == []
     assert json.loads((tmp_path / "o" / "polygons.geojson").read_text())["features"] == []
     assert (tmp_path / "o" / "classes.csv").read_text() == "id,height,width,confidence,red,green,blue\n"
 
 
-def test_globs_folders_files_and_urls_are_listed_once_with_ids_below_them(pictures):
-    ids = [one.id for one in bulk.listing([f"{pictures}/*.png", str(pictures), str(pictures / "a.png")])]
-    assert ids == ["a", "bad", "more/b"]
-    (pictures / "a.jpg").write_bytes(b"")
-    assert [one.id for one in bulk.listing([str(pictures)])] == ["a.jpg", "a.png", "bad", "more/b"]
-    [listed] = bulk.listing([f"{pictures}/**/*.jpg"])[1:]
-    assert (listed.id, listed.number) == ("more/b", 1)
-
-
-@pytest.mark.parametrize(
-    ("named", "found"),
-    [
-        ("*.jpg", {"top": "top.jpg"}),
-        ("**/*.jpg", {"top": "top.jpg", "photos/cat1": "photos/cat1.jpg"}),
-        ("./top.jpg", {"top": "top.jpg"}),
-        ("./photos/*.jpg", {"cat1": "photos/cat1.jpg"}),
-        ("photos//", {"cat1": "photos/cat1.jpg"}),
-        (".", {"top": "top.jpg", "photos/cat1": "photos/cat1.jpg", "photo[1]": "photo[1].png"}),
-        ("photo[1].png", {"photo[1]": "photo[1].png"}),
-    ],
-)
-def test_what_is_named_from_the_folder_one_is_in_is_found_with_its_id_below_it(monkeypatch, tmp_path, named, found):
-    (tmp_path / "photos").mkdir()
-    for name in ("top.jpg", "photos/cat1.jpg", "photo[1].png"):
-        (tmp_path / name).write_bytes(picture(RED))
-    monkeypatch.chdir(tmp_path)
-    assert {one.id: one.path for one in bulk.listing([named])} == found
-
-
-def test_a_picture_that_two_inputs_spell_differently_is_predicted_once(monkeypatch, pictures):
-    monkeypatch.chdir(pictures)
-    found = bulk.listing([".", "./a.png", "a.png", "*.png", "more/../a.png"])
-    assert [one.id for one in found] == ["a", "bad", "more/b"]
-
-
-def test_two_pictures_that_would_be_written_as_one_are_refused(pictures):
-    twin = pictures.with_name("twin")
-    twin.mkdir()
-    (twin / "a.png").write_bytes(halves(RED, BLUE))
-    with pytest.raises(DataError, match=r"pictures/a\.png and .*twin/a\.png would both be written as a\.png; predict"):
-        bulk.listing([str(pictures), str(twin)])
-    assert "pictures/a" in [one.id for one in bulk.listing([str(pictures.parent)])]
-
-
-def test_what_cannot_be_listed_or_written_is_the_users_error(model, pictures, tmp_path):
-    with pytest.raises(DataError, match="nothing matches"):
-        bulk.listing([f"{pictures}/*.tif"])
+def test_an_unknown_format_is_the_users_error(model, tmp_path):
     with pytest.raises(UserError, match="there is no format 'svg'; there are masks, overlays, coco, polygons"):
         bulk.predict(model, [], str(tmp_path), ["svg"], max_megapixels=1)
 
 
 def test_a_picture_that_a_web_server_refuses_is_listed_as_failed_without_its_signature(model, tmp_path):
     with web.answering(HTTPStatus.FORBIDDEN) as address:
-        listed = bulk.Listed(f"{address}/a.jpg?signature=secret", "a", 0)
+        listed = Listed(f"{address}/a.jpg?signature=secret", "a", 0)
         account = bulk.predict(model, [listed], str(tmp_path), ["masks"], max_megapixels=1)
     assert account.failed == [f"{address}/a.jpg cannot be read: the server answers 403 Forbidden."]
 
@@ -140,7 +95,7 @@ def test_memory_urls_work_as_folders_do(model):
 
     memory = fsspec.filesystem("memory")
     memory.pipe_file("/in/x.png", picture(BLUE))
-    account = bulk.predict(model, bulk.listing(["memory://in"]), "memory://out", ["masks"], max_megapixels=1)
+    account = bulk.predict(model, listing(["memory://in"]), "memory://out", ["masks"], max_megapixels=1)
     assert account.failed == []
     assert memory.cat_file("/out/classes.csv").endswith(b"0.000000,0.000000,1.000000\n")
     assert memory.exists("/out/masks/x.png")

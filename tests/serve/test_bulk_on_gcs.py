@@ -9,6 +9,7 @@ from PIL import Image
 
 from segpipe.ingest import files
 from segpipe.serve import bulk
+from segpipe.serve.listing import listing
 from segpipe.serve.loaded import load
 from tests.ingest.test_object_store import bucket, storage  # noqa: F401 — fixtures
 from tests.serve import server_model
@@ -31,7 +32,7 @@ def mask(url: str) -> np.ndarray:
 def test_a_folder_or_a_glob_in_a_bucket_is_predicted_into_the_bucket(pictures, bucket, tmp_path, named):  # noqa: F811
     model = load(server_model.save(tmp_path, 1), 1)
     out = f"gs://{bucket}/out"
-    account = bulk.predict(model, bulk.listing([pictures + named]), out, ["masks", "coco"], max_megapixels=1)
+    account = bulk.predict(model, listing([pictures + named]), out, ["masks", "coco"], max_megapixels=1)
     assert (account.done, len(account.failed)) == (2, 1)
     assert set(np.unique(mask(f"{out}/masks/more/green.png"))) == {1}
     rows = list(csv.DictReader(io.StringIO(files.read(f"{out}/classes.csv").decode())))

@@ -14,7 +14,8 @@ from segpipe.model import seeds
 from segpipe.preprocess import pictures
 from segpipe.preprocess.palette import overlay, palette
 from segpipe.serve.export import export
-from segpipe.serve.predict import find, predict
+from segpipe.serve.listing import listing
+from segpipe.serve.predict import predict
 from segpipe.serve.predictor import Predictor, enlarge
 from tests.serve.test_export import CLASSES, CONFIG, SIZE, transform
 
@@ -67,7 +68,7 @@ def test_one_jpeg_gets_one_mask_by_every_way(network, run_folder, jpeg, tmp_path
 
 
 def test_mask_and_overlay_have_the_pictures_size_and_the_models_colours(predictor, jpeg, tmp_path):
-    (written,) = predict(predictor, [str(jpeg)], tmp_path / "out")
+    (written,) = predict(predictor, listing([str(jpeg)]), tmp_path / "out")
     mask, shown = Image.open(written.mask), Image.open(written.overlay)
     assert mask.size == shown.size == JPEG_SIZE
     assert mask.mode == "P"
@@ -82,7 +83,7 @@ def test_mask_and_overlay_have_the_pictures_size_and_the_models_colours(predicto
 def test_any_common_format_is_taken(predictor, tmp_path, suffix, mode):
     path = tmp_path / f"picture.{suffix}"
     Image.effect_noise((40, 30), 80).convert(mode).save(path)
-    (written,) = predict(predictor, [str(path)], tmp_path / "out")
+    (written,) = predict(predictor, listing([str(path)]), tmp_path / "out")
     assert Image.open(written.mask).size == (40, 30)
 
 
@@ -91,28 +92,18 @@ def test_a_turned_photo_is_predicted_upright(network, predictor, jpeg, tmp_path)
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees
     Image.open(jpeg).save(turned, exif=exif, quality=95)
-    (written,) = predict(predictor, [str(turned)], tmp_path / "out")
+    (written,) = predict(predictor, listing([str(turned)]), tmp_path / "out")
     assert Image.open(written.mask).size == JPEG_SIZE[::-1]
 
 
-def test_a_folder_or_pattern_means_its_pictures(jpeg):
-    (jpeg.parent / "notes.txt").write_text("no picture")
-    other = jpeg.with_name("b.JPG")
-    shutil.copy(jpeg, other)
-    assert find([str(jpeg.parent)]) == [other, jpeg]
-    assert find([str(jpeg.parent / "p*"), str(jpeg)]) == [jpeg]
-
-
-def test_what_names_no_picture_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"no picture: .*gone\.jpg; there is no such file"):
-        find([str(tmp_path / "gone.jpg")])
-
-
-def test_two_pictures_of_one_name_are_refused(jpeg, tmp_path):
-    (tmp_path / "b").mkdir()
-    shutil.copy(jpeg, tmp_path / "b" / "photo.jpg")
-    with pytest.raises(UserError, match="would be written to the same files"):
-        find([str(jpeg), str(tmp_path / "b")])
+def test_a_folders_pictures_are_written_as_they_lie_there(predictor, jpeg, tmp_path):
+    (jpeg.parent / "deep").mkdir()
+    for other in ("b.JPG", "photo.jpe", "deep/photo.jpg"):
+        shutil.copy(jpeg, jpeg.parent / other)
+    out = tmp_path / "out"
+    list(predict(predictor, listing([str(jpeg.parent)], str(out)), out))
+    masks = {str(path.relative_to(out)) for path in out.rglob("*.mask.png")}
+    assert masks == {"b.mask.png", "deep/photo.mask.png", "photo.jpe.mask.png", "photo.jpg.mask.png"}
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", "truncated"])
@@ -120,7 +111,7 @@ def test_a_bad_file_is_named(predictor, jpeg, tmp_path, content):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(jpeg.read_bytes()[:500] if content == "truncated" else content)
     with pytest.raises(DataError, match=r"bad\.jpg"):
-        list(predict(predictor, [str(bad)], tmp_path / "out"))
+        list(predict(predictor, listing([str(bad)]), tmp_path / "out"))
 
 
 @pytest.mark.parametrize("inner", ["", "serving", "serving/9"])

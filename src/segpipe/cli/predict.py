@@ -36,17 +36,18 @@ def predict(
             model_dir, images, out, formats or ["masks"], max_megapixels, list(beam_args or ()) if beam else None
         )
         return
-    from segpipe.serve import predict as prediction
+    from segpipe.serve.listing import listing
 
-    prediction.find(images)  # A wrong name is told before TensorFlow and the model are loaded.
+    pictures = listing(images, out)  # A wrong name is told before TensorFlow and the model are loaded.
     with (
         library_output_to(Path(os.devnull), verbose=False) as person,
         plain_progress(person) as listener,
         progress.listening(listener),
     ):
+        from segpipe.serve import predict as prediction
         from segpipe.serve.predictor import Predictor
 
-        written = list(prediction.predict(Predictor.load(model_dir), images, Path(out), max_megapixels))
+        written = list(prediction.predict(Predictor.load(model_dir), pictures, Path(out), max_megapixels))
     typer.echo(count(len(written), "picture"), err=True)
     typer.echo(out)
 
@@ -56,9 +57,10 @@ def _predict_in_bulk(
 ) -> None:
     """Any number of pictures, from anywhere to anywhere; a picture that cannot be read does not stop the others."""
     from segpipe.serve import bulk, rendering
+    from segpipe.serve.listing import listing
 
     rendering.check_formats(formats)
-    pictures = bulk.listing(images)
+    pictures = listing(images, out)
     with library_output_to(Path(os.devnull), verbose=False) as person:
         from segpipe.serve.loaded import load
         from segpipe.serve.predictor import saved_model_folder

@@ -15,7 +15,8 @@ from segpipe.errors import UserError
 from segpipe.ingest import files
 from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from segpipe.serve import bulk, rendering
-from segpipe.serve.bulk import Account, Listed
+from segpipe.serve.bulk import Account
+from segpipe.serve.listing import Listed
 from segpipe.serve.loaded import LoadedModel, load
 
 _BATCH = 8
@@ -34,7 +35,7 @@ def predict(
 
     Args:
       model_dir: a SavedModel that every worker can read.
-      pictures: of `bulk.listing`.
+      pictures: of `listing.listing`.
       output: folder or URL that every worker can write.
       formats: names in `rendering.FORMATS`.
       max_megapixels: larger pictures fail.

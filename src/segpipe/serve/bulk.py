@@ -3,27 +3,24 @@
 import io
 import json
 import math
-import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import takewhile
-from pathlib import PurePosixPath
 from typing import IO
 
 import numpy as np
 from PIL import Image
 
-from segpipe.errors import DataError, UserError
+from segpipe.errors import UserError
 from segpipe.ingest import files
-from segpipe.ingest.sources.folder import PICTURE_SUFFIXES
 from segpipe.preprocess.palette import palette
 from segpipe.progress import report
 from segpipe.serve import guard, rendering
 from segpipe.serve.batching import Batcher, BatchLimits
 from segpipe.serve.http_errors import RequestError
+from segpipe.serve.listing import Listed
 from segpipe.serve.loaded import LoadedModel, Outputs
 
 _READERS = 8
@@ -31,21 +28,6 @@ _WINDOW = 64
 """Pictures that are read, waiting or being drawn at one time."""
 _LIMITS = BatchLimits(max_waiting=_WINDOW, max_waiting_mb=math.inf)
 """Of the batcher, which turns nothing away: the window bounds what waits."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One picture to predict.
-
-    Attributes:
-      path: path or URL.
-      id: its path below the folder or the glob's fixed part, without suffix where that is still unique.
-      number: in the listing, from 0.
-    """
-
-    path: str
-    id: str
-    number: int
 
 
 @dataclass
@@ -61,33 +43,6 @@ class Account:
     failed: list[str] = field(default_factory=list)
 
 
-def listing(inputs: Sequence[str]) -> list[Listed]:
-    """Every picture that folders, globs and single files name, in a stable order.
-
-    Args:
-      inputs: local paths or URLs such as gs://bucket/folder; `*`, `?`, `[…]` and `**` are globs.
-
-    Raises:
-      DataError: an input is missing or names no picture, or two pictures would write the same files.
-    """
-    found: dict[str, str] = {}
-    for one in map(_normal, inputs):
-        for entry in files.matching(one, PICTURE_SUFFIXES):
-            path = _normal(entry.path)
-            found.setdefault(path, _below(one, path))
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in found.values()]
-    uses = Counter(stems)
-    ids = [name if uses[stem] > 1 else stem for stem, name in zip(stems, found.values(), strict=True)]
-    by_id: dict[str, str] = {}
-    for path, name in zip(found, ids, strict=True):
-        if by_id.setdefault(name, path) != path:
-            raise DataError(
-                f"{by_id[name]} and {path} would both be written as {name}; predict them one after the other into two "
-                "folders, or name the folder that holds both."
-            )
-    return [Listed(path, name, number) for number, (path, name) in enumerate(zip(found, ids, strict=True))]
-
-
 def predict(
     model: LoadedModel,
     pictures: Sequence[Listed],
@@ -100,7 +55,7 @@ def predict(
 
     Args:
       model: what predicts.
-      pictures: of `listing`.
+      pictures: of `listing.listing`.
       output: folder or URL.
       formats: names in `rendering.FORMATS`.
       max_megapixels: larger pictures fail.
@@ -238,17 +193,3 @@ def _predictions(
                 yield listed, sentence if sentence.startswith(name) else f"{name}: {sentence}"
             except UserError as error:
                 yield listed, str(error)
-
-
-def _normal(path: str) -> str:
-    """A local path without `.`, `..` and `//`, so that one file has one name; a URL as it is."""
-    return path if files.is_url(path) else os.path.normpath(path)
-
-
-def _below(one: str, path: str) -> str:
-    """`path` relative to the fixed part of the input that named it."""
-    parts = one.rstrip("/").split("/")
-    if files.is_glob(one):
-        parts = list(takewhile(lambda part: not any(sign in part for sign in "*?["), parts))
-    base, path = "/".join(parts).replace(":///", "://"), path.replace(":///", "://")
-    return path.removeprefix(base).lstrip("/") if path != base else PurePosixPath(path).name

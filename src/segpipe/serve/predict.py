@@ -1,8 +1,7 @@
 """Picture files in, a mask and an overlay of each picture's own size out."""
 
 import io
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpipe.errors import DataError, UserError
-from segpipe.ingest import picture
+from segpipe.errors import DataError
+from segpipe.ingest import files, picture
 from segpipe.preprocess.palette import overlay
 from segpipe.progress import report
+from segpipe.serve.listing import Listed
 
-if TYPE_CHECKING:  # TensorFlow's import takes seconds; a wrong file name is told before it.
+if TYPE_CHECKING:  # TensorFlow's import takes seconds.
     from segpipe.serve.predictor import Predictor
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 BATCH = 8
 
 
@@ -33,63 +32,34 @@ class Written:
 
 
 def predict(
-    predictor: "Predictor", sources: Sequence[str], out_dir: Path, max_megapixels: float = 100.0
+    predictor: "Predictor", pictures: Sequence[Listed], out_dir: Path, max_megapixels: float = 100.0
 ) -> Iterator[Written]:
-    """Predicts pictures and writes, for each, NAME.mask.png and NAME.overlay.png.
+    """Predicts pictures and writes, for each, ID.mask.png and ID.overlay.png.
 
     A mask holds class ids as values and the model's colours as palette; a file is there whole or not at all.
 
     Args:
       predictor: the loaded model.
-      sources: files in any common format, folders of such, or patterns such as "photos/*.jpg".
-      out_dir: is made if it is not there.
+      pictures: of `listing`, local ones.
+      out_dir: is made if it is not there, and in it the folders that an id names.
       max_megapixels: larger pictures are refused by their header.
 
     Yields:
       One value per picture, once its files are there.
 
     Raises:
-      UserError: no picture is found, or two would be written to the same file.
       DataError: a picture cannot be read; the ones before it are done.
     """
-    files = find(sources)
     colors = np.asarray(predictor.metadata["palette"], np.uint8)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(files), BATCH):
-        batch = files[start : start + BATCH]
-        encoded, images = zip(*(_read(file, max_megapixels) for file in batch), strict=True)
-        for file, image, mask in zip(batch, images, predictor.predict(encoded), strict=True):
-            written = Written(file, out_dir / f"{file.stem}.mask.png", out_dir / f"{file.stem}.overlay.png")
+    for start in range(0, len(pictures), BATCH):
+        batch = pictures[start : start + BATCH]
+        encoded, images = zip(*(_read(Path(one.path), max_megapixels) for one in batch), strict=True)
+        for one, image, mask in zip(batch, images, predictor.predict(encoded), strict=True):
+            written = Written(Path(one.path), out_dir / f"{one.id}.mask.png", out_dir / f"{one.id}.overlay.png")
             _save(_with_palette(mask, colors), written.mask)
             _save(Image.fromarray(overlay(np.asarray(image.convert("RGB")), mask, colors=colors)), written.overlay)
             yield written
-        report("pictures", start + len(batch), len(files))
-
-
-def find(sources: Iterable[str]) -> list[Path]:
-    """Lists the picture files that files, folders and patterns name, each once.
-
-    Raises:
-      UserError: one names nothing, or two files have the same name up to the suffix.
-    """
-    files: dict[Path, None] = {}
-    for source in sources:
-        path = Path(source)
-        if path.is_file():
-            found = [path]
-        else:
-            folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
-            found = sorted(p for p in folder.glob(pattern) if p.is_file() and p.suffix.lower() in SUFFIXES)
-        if not found:
-            there = "" if path.is_dir() or "*" in source else " there is no such file;"
-            raise UserError(f"no picture: {source};{there} known formats are {', '.join(sorted(SUFFIXES))}.")
-        files.update(dict.fromkeys(found))
-    names: dict[str, Path] = {}
-    for file in files:
-        if file.stem in names:
-            raise UserError(f"{names[file.stem]} and {file} would be written to the same files; predict them apart.")
-        names[file.stem] = file
-    return list(files)
+        report("pictures", start + len(batch), len(pictures))
 
 
 def _read(file: Path, max_megapixels: float) -> tuple[bytes, Image.Image]:
@@ -109,9 +79,8 @@ def _with_palette(mask: NDArray[np.uint8], colors: NDArray[np.uint8]) -> Image.I
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    """Writes a PNG aside and renames it."""
+    """Writes a PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    aside.write_bytes(buffer.getvalue())
-    aside.rename(path)
+    with files.open_to_write(str(path)) as stream:
+        stream.write(buffer.getvalue())
