@@ -106,12 +106,13 @@ def test_earlier_shards_stay_where_there_are_no_new_ones(bucket, storage, tmp_pa
     layouts.folder(tmp_path / "in")
     _upload(storage, bucket, tmp_path / "in")
     config = _there(layouts._config(), f"gs://{bucket}")
-    prepare(config, f"gs://{bucket}/out", workers=1)
-    earlier = _shards(f"gs://{bucket}/out")
+    out = f"gs://{bucket}/out[1]"  # No glob.
+    prepare(config, out, workers=1)
+    earlier = _shards(out)
     storage.put(bucket, "images/p00.jpg", b"no picture")
     with pytest.raises(DataError, match=r"p00\.jpg"):
-        prepare(_failing(config), f"gs://{bucket}/out", workers=1)
-    assert _shards(f"gs://{bucket}/out") == earlier
+        prepare(_failing(config), out, workers=1)
+    assert _shards(out) == earlier
     assert not [name for name in storage.names(bucket) if ".partial" in name]
 
 

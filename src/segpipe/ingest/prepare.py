@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,8 +77,8 @@ def prepare(config: Config, out_dir: str | Path, workers: int | None = None) -> 
     with _aside(out) as aside:
         prepared = _write_checked(parts, config, digest, aside, out, workers)
         _remove(earlier)  # Not before: the earlier shards stay where there are no new ones.
-        for name in (*prepared.files, QUARANTINE, MANIFEST):
-            files.move(files.join(aside, name), files.join(out, name))
+        files.move(aside, (*prepared.files, QUARANTINE), out)
+        files.move(aside, [MANIFEST], out)
     return prepared
 
 
@@ -96,7 +96,8 @@ def _aside(folder: str) -> Iterator[str]:
     try:
         yield aside
     finally:
-        files.remove_folder(aside)
+        with suppress(Exception):  # An error to tell may be on its way; the next call tries again.
+            files.remove_folder(aside)
         if made and not files.is_url(folder) and Path(folder).is_dir() and not any(Path(folder).iterdir()):
             Path(folder).rmdir()
 
