@@ -1,3 +1,4 @@
+import fsspec
 import pytest
 
 from segpipe.errors import DataError
@@ -86,3 +87,12 @@ def test_predictions_of_an_earlier_call_are_no_pictures_of_the_folder_around_the
         (pictures / one).unlink()
     with pytest.raises(DataError, match="holds no pictures but the predictions in predictions"):
         listing([named], "predictions")
+
+
+def test_predictions_in_a_store_are_left_out_alike(tmp_path, monkeypatch):
+    memory = fsspec.filesystem("memory")
+    for path in ("/around/a.png", "/around/out/masks/a.png", "/around/.hidden/b.png"):
+        memory.pipe(path, picture(RED))
+    assert [one.id for one in listing(["memory://around"], "memory://around/out/")] == ["a"]
+    monkeypatch.chdir(tmp_path)
+    assert [one.id for one in listing(["memory://around"], ".")] == ["a", "out/masks/a"]

@@ -78,11 +78,17 @@ def _base(one: str) -> str:
 
 def _below(one: str, path: str) -> str:
     """`path` relative to the fixed part of the input that named it."""
-    base, path = _base(one).replace(":///", "://"), path.replace(":///", "://")
+    base, path = _address(_base(one)), _address(path)
     return path.removeprefix(base).lstrip("/") if path != base else PurePosixPath(path).name
 
 
 def _lies_in(path: str, folder: str) -> bool:
     """Whether a path is the folder or anything below it."""
-    path, folder = (one if files.is_url(one) else os.path.abspath(one) for one in (path, folder))  # noqa: PTH100 (URLs)
+    # Path.absolute() would leave `..` in, and resolve() follow links.
+    path, folder = (_address(one) if files.is_url(one) else os.path.abspath(one) for one in (path, folder))  # noqa: PTH100
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")
+
+
+def _address(path: str) -> str:
+    """A path or URL in one of the two ways that file systems write those without a host."""
+    return path.replace(":///", "://")
