@@ -23,7 +23,7 @@ from benchmarks.pictures import write_pairs
 
 OUT = Path(__file__).parent / "out"
 PICTURES, SIDE = 200, 128
-_IMPORT = "import os, segpipe.pipeline.run; print(sum(os.times()[:2]))"
+_IMPORT = "import os, segpipe.pipeline.local.run; print(sum(os.times()[:2]))"
 
 
 def import_from_source(folder: Path) -> float:
@@ -86,15 +86,15 @@ def statistics_of_tfx(folder: Path) -> float:
 
 def statistics_in_one_pass(folder: Path) -> float:
     """Segpipe's, one graph for all splits."""
-    from segpipe.pipeline.statistics_gen import Executor
+    from segpipe.pipeline.components.statistics_gen import Executor
 
     return _statistics_s(Executor, folder)
 
 
 def _statistics_s(executor: Any, folder: Path, **properties: Any) -> float:
     from segpipe import config as config_module
-    from segpipe.ingest.digest import source_digest
-    from segpipe.pipeline import example_gen
+    from segpipe.ingest.source_digest import source_digest
+    from segpipe.pipeline.components import example_gen
     from segpipe.pipeline.targets import IN_PROCESS_BEAM
 
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor  # isort: skip

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import meter
 from segpipe import config as config_module
 from segpipe import tensorflow_settings
-from segpipe.ingest import tfrecord
+from segpipe.io import tfrecord
 
 CONFIG = Path(__file__).with_name("bench.toml")
 PUBLISHED_SCHEMA = Path(__file__).with_name("published_design.pbtxt")
@@ -67,7 +67,7 @@ def prepare_published(pairs: Path, work_dir: Path) -> Measured:
 
 def run_segpipe(pairs: Path, work_dir: Path) -> Measured:
     """`segpipe run`: from the pairs to a pushed model and the report."""
-    from segpipe.pipeline import run
+    from segpipe.pipeline.local import run
 
     config, notes = _config(pairs, work_dir), _Notes()
     # By its module's name: the package has a function of the same name.
@@ -84,7 +84,7 @@ def run_published(pairs: Path, work_dir: Path) -> Measured:
     published = _published()
     import tf_keras
 
-    from segpipe.pipeline import local
+    from segpipe.pipeline.local import runner
 
     pictures = len(list((pairs / "images").iterdir()))
     held_out = int(pictures * published.EVAL_SHARE)
@@ -99,7 +99,7 @@ def run_published(pairs: Path, work_dir: Path) -> Measured:
             train_steps=max(1, (pictures - held_out) // published.BATCH_SIZE),
             eval_steps=max(1, held_out // published.BATCH_SIZE),
         )
-        local.ObservedLocalDagRunner(notes).run(pipeline)
+        runner.ObservedLocalDagRunner(notes).run(pipeline)
         whole = meter.Clock.now() - started
     return _ran(whole, fits, notes, run_dir, judged_split="eval")
 

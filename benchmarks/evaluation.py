@@ -128,7 +128,7 @@ def _with_beam(mode: str) -> Callable[[Path, Path], Callable[[], None]]:
         from tensorflow_model_analysis import constants
 
         from segpipe.config import load
-        from segpipe.pipeline import evaluator
+        from segpipe.pipeline.components import evaluator
 
         config, shards = load(design_run.CONFIG), _shards(data)
         models = {constants.CANDIDATE_KEY: str(_model(work))}
@@ -145,12 +145,12 @@ def _with_beam(mode: str) -> Callable[[Path, Path], Callable[[], None]]:
 def _without_beam(work: Path, data: Path) -> Callable[[], None]:
     """`segpipe evaluate`, the page included."""
     from segpipe.config import Evaluate
-    from segpipe.evaluate import standalone
+    from segpipe.evaluate import evaluation_report
 
     model, shards = str(_model(work)), _shards(data)
 
     def act() -> None:
-        standalone.evaluate_into(data / "standalone", model, str(data), "test", shards, Evaluate(), 0.95)
+        evaluation_report.evaluate_into(data / "standalone", model, str(data), "test", shards, Evaluate(), 0.95)
 
     return act
 
@@ -158,13 +158,14 @@ def _without_beam(work: Path, data: Path) -> Callable[[], None]:
 def _report(work: Path, data: Path) -> Callable[[], Any]:
     """The page of `segpipe evaluate` alone."""
     from segpipe.config import Evaluate
-    from segpipe.evaluate import evaluation, inference, standalone
+    from segpipe.evaluate import count_locally, evaluation_report
+    from segpipe.savedmodel import counter
 
     path, shards, settings = str(_model(work)), _shards(data), Evaluate()
-    model = inference.load(path)
-    counted = evaluation.evaluate(model, shards, settings)
+    model = counter.load(path)
+    counted = count_locally.evaluate(model, shards, settings)
     out = data / "report"
-    return lambda: standalone.write(out, path, str(data), "test", shards, settings, 0.95, model, counted)
+    return lambda: evaluation_report.write(out, path, str(data), "test", shards, settings, 0.95, model, counted)
 
 
 def _network(work: Path, data: Path) -> Callable[[], None]:

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from segpipe.config import Config
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
 from segpipe.ingest.sources.basemap import CLASSES
+from segpipe.io import tfrecord
 
 _COLORS = ("#000080", "#008000", "#00ffff")
 _SHARDS = 8

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from segpipe.serve.place import find
+from segpipe.savedmodel.find import find
 
 OUT = Path(__file__).parent / "out"
 _CLIENTS = (1, 8, 64)

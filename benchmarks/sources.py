@@ -124,8 +124,8 @@ def _example_gen(kind: str, pairs: Path, work: Path, parts_worth_a_pool: int | N
     from tfx.dsl.components.base import base_beam_executor
     from tfx.types import standard_artifacts
 
-    from segpipe.ingest.digest import source_digest
-    from segpipe.pipeline import example_gen
+    from segpipe.ingest.source_digest import source_digest
+    from segpipe.pipeline.components import example_gen
     from segpipe.pipeline.targets import IN_PROCESS_BEAM
 
     config = _config(kind, work)

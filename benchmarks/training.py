@@ -75,8 +75,8 @@ def _in_a_process(name: str) -> Measured:
 def train_segpipe(arguments: argparse.Namespace, folder: Path, *recipe: str) -> Measured:
     """`train.fit` and `export`, as the Trainer's hook calls them."""
     from segpipe import train
-    from segpipe.evaluate.counts import evaluation_outputs
-    from segpipe.serve.export import export
+    from segpipe.metrics.picture_counts import evaluation_outputs
+    from segpipe.savedmodel.export import export
 
     epochs = arguments.epochs
     frozen = (f"train.epochs={epochs}", f"train.frozen_epochs={epochs}", f"train.patience_epochs={epochs}")

@@ -53,6 +53,6 @@ root=$(buildah mount "$id")
 du -sh "$root/opt/segpipe" "$root"
 
 in_image segpipe --version
-in_image python -m segpipe.pipeline.vertex_step --helpshort | head -n 1
+in_image python -m segpipe.pipeline.vertex.step --helpshort | head -n 1
 in_image segpipe run /configs/demo.toml --set train.epochs=1 --set gate.min_mean_iou=0.0 \
   --set output_dir=/home/segpipe/run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipeline.test_evaluator import Judge, examples, models  # noqa: F401 (fixtures of this folder)
+from tests.pipeline.components.test_evaluator import Judge, examples, models  # noqa: F401 (fixtures of this folder)
 from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (fixtures of this folder)
 
 

@@ -9,7 +9,7 @@ from segpipe.cicd import submitted
 from segpipe.cicd.verdict import Change
 from segpipe.errors import RunError, UserError
 from tests.cicd import judged
-from tests.pipeline.test_evaluator import _config
+from tests.pipeline.components.test_evaluator import _config
 
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/demo-1?project=my-project"
 CHANGE = Change("configs/vertex.toml", "a" * 40, page=PAGE)

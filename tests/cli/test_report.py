@@ -7,7 +7,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from segpipe.cli.report import report
 from segpipe.errors import UserError
-from segpipe.pipeline import lineage
+from segpipe.pipeline.local import lineage
 
 SUMMARY = {"started": "2026-11-24T05:00:00", "error": None}
 NODES = ("ExampleGen", "StatisticsGen", "Trainer", "Evaluator")

@@ -10,8 +10,8 @@ from typing import Any
 import hcl2
 import pytest
 
-from segpipe.cli import cloud_doctor
 from segpipe.config import Vertex
+from segpipe.pipeline.vertex import doctor
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy").glob("*.tf"))
@@ -48,16 +48,16 @@ def test_the_account_of_the_steps_gets_the_roles_that_doctor_looks_for_where_it_
             "project", "storage_bucket", "artifact_registry_repository", "service_account", "secret_manager_secret",
         )
     )  # fmt: skip
-    assert project == {*cloud_doctor._ROLES, *cloud_doctor._DATAFLOW_ROLES}
-    assert bucket == set(cloud_doctor._BUCKET_ROLES)
-    assert images == set(cloud_doctor._IMAGE_ROLES)
-    assert account == set(cloud_doctor._ACCOUNT_ROLES)
-    assert secret == set(cloud_doctor._SECRET_ROLES)
+    assert project == {*doctor._ROLES, *doctor._DATAFLOW_ROLES}
+    assert bucket == set(doctor._BUCKET_ROLES)
+    assert images == set(doctor._IMAGE_ROLES)
+    assert account == set(doctor._ACCOUNT_ROLES)
+    assert secret == set(doctor._SECRET_ROLES)
 
 
 def test_the_services_that_doctor_looks_for_are_switched_on(blocks) -> None:
     on = set(re.findall(r"[\w.]+\.googleapis\.com", json.dumps(blocks["locals"])))
-    assert {*cloud_doctor._SERVICES, "dataflow.googleapis.com", "secretmanager.googleapis.com"} <= on
+    assert {*doctor._SERVICES, "dataflow.googleapis.com", "secretmanager.googleapis.com"} <= on
 
 
 def test_nobody_gets_a_key_or_a_role_over_everything(blocks) -> None:

@@ -18,7 +18,7 @@ import typer
 from segpipe.cli import main
 from segpipe.ingest import feature_schema
 from segpipe.model.architectures import ARCHITECTURES
-from segpipe.serve import kept
+from segpipe.serve import request_log
 from tests import shapes, small
 from tests.docs import blocks
 from tests.docs.blocks import ROOT
@@ -124,7 +124,7 @@ class Reader:
         def asked() -> bool:
             body = {"instances": [{"b64": b64(path.read_bytes())} for path in pictures]}
             assert requests.post(f"{url}:predict", json=body, timeout=60).status_code == 200
-            return len(list(kept.read(folder))) >= wanted
+            return len(list(request_log.read(folder))) >= wanted
 
         wait_until(asked)
 

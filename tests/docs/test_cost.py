@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from segpipe import config
-from segpipe.pipeline import cost
+from segpipe.pipeline.vertex import cost
 
 ROOT = Path(__file__).parents[2]
 

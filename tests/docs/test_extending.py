@@ -8,9 +8,9 @@ import pytest
 
 from segpipe import model, schema
 from segpipe.config import Config, Source
-from segpipe.evaluate import measures
 from segpipe.ingest import example, sources
 from segpipe.ingest.encode import encode
+from segpipe.metrics import measures
 from segpipe.model.architectures import ARCHITECTURES
 from tests import shapes
 from tests.docs import blocks
@@ -61,6 +61,6 @@ def test_the_source_lists_pairs_that_ingest_takes(monkeypatch, tmp_path: Path):
 def test_the_metric_is_measured_beside_the_others(monkeypatch):
     monkeypatch.setattr(measures, "MEASURES", dict(measures.MEASURES))
     exec_names = {name: getattr(measures, name) for name in ("Counts", "Measure", "CONFUSION", "MEASURES", "confusion")}
-    shown("src/segpipe/evaluate/measures.py", np=np, _of_matrix=measures._of_matrix, **exec_names)
+    shown("src/segpipe/metrics/measures.py", np=np, _of_matrix=measures._of_matrix, **exec_names)
     sums = {measures.CONFUSION: np.array([[90, 10], [30, 10]]).ravel()}
     assert measures.measure(sums, ("a", "b"))["worst_class_iou"] == pytest.approx(10 / 50)

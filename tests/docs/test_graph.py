@@ -4,7 +4,7 @@ import runpy
 from pathlib import Path
 
 from segpipe import config
-from segpipe.pipeline.run import node_ids
+from segpipe.pipeline.local.run import node_ids
 from segpipe.pipeline.targets import BASELINE_NODE_ID
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from segpipe.drill import clients
-from segpipe.serve import kept
+from segpipe.serve import request_log
 from tests.serve import server_model
 
 
@@ -28,8 +28,8 @@ def test_a_picture_larger_than_a_server_usually_takes_is_answered_and_kept(large
     server_model.save(tmp_path / "serving", 1)
     pictures = [server_model.picture(server_model.RED), large(), server_model.picture(server_model.BLUE)]
     clients.ask(tmp_path / "serving", 1, pictures, tmp_path / "kept")
-    answered = list(kept.read(tmp_path / "kept"))
-    assert [kept.picture_path(tmp_path / "kept", one.id).read_bytes() for one in answered] == pictures
+    answered = list(request_log.read(tmp_path / "kept"))
+    assert [request_log.picture_path(tmp_path / "kept", one.id).read_bytes() for one in answered] == pictures
 
 
 def test_large_pictures_share_a_request_with_fewer_others():

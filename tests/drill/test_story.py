@@ -10,10 +10,11 @@ from segpipe import progress, schema
 from segpipe.drill import page, runs, spans, story, timeline
 from segpipe.drill.story import Look, Story, Trained, lost, regained
 from segpipe.errors import ConfigError, RunError
-from segpipe.evaluate.bootstrap import Interval
-from segpipe.ingest import feature_schema, tfrecord
-from segpipe.serve import kept
-from segpipe.serve.loaded import load
+from segpipe.ingest import feature_schema
+from segpipe.io import tfrecord
+from segpipe.metrics.bootstrap import Interval
+from segpipe.savedmodel.load import load
+from segpipe.serve import request_log
 from tests import shapes
 from tests.serve import server_model
 
@@ -198,14 +199,14 @@ def test_a_look_that_was_interrupted_while_it_asked_asks_for_all_again(look, tmp
 
     with pytest.raises(KeyboardInterrupt), progress.listening(interrupt):
         look()
-    begun = {one.id for one in kept.read(tmp_path / "drill" / "kept-2")}
+    begun = {one.id for one in request_log.read(tmp_path / "drill" / "kept-2")}
     look()
-    finished = [one.id for one in kept.read(tmp_path / "drill" / "kept-2")]
+    finished = [one.id for one in request_log.read(tmp_path / "drill" / "kept-2")]
     assert len(finished) > len(begun) > 0
     assert not begun & set(finished)
     assert {path.stem for path in (tmp_path / "drill" / "labels-2").glob("*.png")} == set(finished)
     look()
-    assert [one.id for one in kept.read(tmp_path / "drill" / "kept-2")] == finished
+    assert [one.id for one in request_log.read(tmp_path / "drill" / "kept-2")] == finished
 
 
 def test_a_look_a_month_later_says_the_same_of_the_same_requests(look, tmp_path):

@@ -1,7 +1,8 @@
 import pytest
 
 from segpipe.evaluate.balance import class_balance
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
+from segpipe.io import tfrecord
 
 
 def test_the_mean_share_over_the_first_pictures_of_all_files(tmp_path):

@@ -1,11 +1,11 @@
 import numpy as np
 import tensorflow as tf
 
-from segpipe.evaluate.confusion import margins
 from segpipe.evaluate.gallery import choose
-from segpipe.evaluate.inference import Counter
-from segpipe.evaluate.table import PictureTable
+from segpipe.evaluate.picture_table import PictureTable
 from segpipe.ingest import example
+from segpipe.metrics.confusion import margins
+from segpipe.savedmodel.counter import Counter
 from tests.train.conftest import png
 
 CLASSES = 11

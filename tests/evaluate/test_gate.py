@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segpipe.config import Gate
-from segpipe.evaluate.bootstrap import Interval
 from segpipe.evaluate.gate import Evidence, Rule, Verdict, judge
 from segpipe.evaluate.slices import SliceScore
+from segpipe.metrics.bootstrap import Interval
 
 CLASSES = ("sea", "land", "lake")
 GOOD = np.array([[90, 5, 5], [5, 90, 5], [2, 3, 5]])

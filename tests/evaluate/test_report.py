@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from segpipe.config import Gate
-from segpipe.evaluate.bootstrap import Interval, Intervals
 from segpipe.evaluate.gate import Evidence, Verdict, judge
-from segpipe.evaluate.page import render, write_report
 from segpipe.evaluate.report import Component, Report, Sample, Scores, Statistic
+from segpipe.evaluate.report_page import render, write_report
 from segpipe.evaluate.slices import SliceScore
+from segpipe.metrics.bootstrap import Interval, Intervals
 
 CLASSES = ("sea", "land", "lake & <river>")
 CANDIDATE = np.array([[9000, 300, 20], [250, 4000, 30], [40, 60, 90]])

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from segpipe.evaluate.page import write_report
+from segpipe.evaluate.report_page import write_report
 from tests.evaluate.test_report import full_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

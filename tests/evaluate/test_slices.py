@@ -3,8 +3,9 @@ import pytest
 
 from segpipe.config import Config, Evaluate
 from segpipe.errors import RunError
-from segpipe.evaluate import confusion, table
+from segpipe.evaluate import picture_table as table
 from segpipe.evaluate.slices import SliceScore, attributes, score
+from segpipe.metrics import confusion
 
 FEATURES = {
     "id": [b"cat-1"],

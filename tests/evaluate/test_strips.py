@@ -7,7 +7,7 @@ from PIL import Image
 from segpipe import schema
 from segpipe.evaluate import strips
 from segpipe.evaluate.report import Sample
-from segpipe.preprocess.palette import palette
+from segpipe.palette import palette
 
 
 def sample(side=64):

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from segpipe import progress
 from segpipe.errors import DataError
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
 from segpipe.ingest.prepare import MANIFEST, QUARANTINE, prepare
+from segpipe.io import tfrecord
 from tests.pictures import config, encoded, mask
 
 

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from segpipe import config, model
 from segpipe.errors import ConfigError
-from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.metrics.picture_counts import evaluation_outputs
 from segpipe.model import architectures
 from segpipe.preprocess import pictures
-from segpipe.serve.export import export
+from segpipe.savedmodel.export import export
 from segpipe.train import optimizer, precision, resizing, steps
 from tests.docs.test_extending import shown
 from tests.train.conftest import SIZE, example, tiny_config

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from segpipe.evaluate.counts import evaluation_outputs
 from segpipe.ingest import example
+from segpipe.metrics.picture_counts import evaluation_outputs
 
 CLASSES = ("sea", "land", "lake")
 SIZE = 32

@@ -7,7 +7,7 @@ import numpy as np
 
 from segpipe.config import Config
 from segpipe.preprocess import pictures
-from segpipe.serve.export import export
+from segpipe.savedmodel.export import export
 from tests import shapes
 
 SIZE = 64

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from typer.testing import CliRunner
 
 from segpipe.cli.main import app as command_line
-from segpipe.preprocess.palette import palette
+from segpipe.palette import palette
 from segpipe.publish.assemble import assemble
 from segpipe.publish.files import File
 from segpipe.publish.hub import HuggingFace

@@ -57,7 +57,7 @@ def test_the_whole_pipeline_publishes(loopback: LoopbackHub, saved_model: Path, 
 def test_the_component_is_called_as_documented():
     from tfx.types import Channel, standard_artifacts
 
-    from segpipe.pipeline.hf_pusher import HFPusher
+    from segpipe.pipeline.components.hf_pusher import HFPusher
 
     class Node:
         outputs = {  # noqa: RUF012

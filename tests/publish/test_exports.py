@@ -11,7 +11,7 @@ from segpipe.model.architectures import build
 from segpipe.preprocess import pictures
 from segpipe.publish.exports import export
 from segpipe.publish.weights import WEIGHTS_FILE
-from segpipe.serve.export import export as export_saved_model
+from segpipe.savedmodel.export import export as export_saved_model
 from tests.publish import colour_model
 
 SIZE = 32

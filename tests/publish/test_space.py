@@ -161,7 +161,7 @@ def test_the_mask_is_the_signatures_own(predictor: Predictor, saved_model: Path)
 
 @pytest.mark.parametrize("size", [(220, 150), (64, 64), (31, 97), (1000, 333)])
 def test_masks_grow_as_segpipe_predicts(predictor: Predictor, saved_model: Path, size: tuple[int, int]):
-    from segpipe.serve.predictor import Predictor as Served
+    from segpipe.savedmodel.predictor import Predictor as Served
 
     content = encoded(shapes.draw(np.random.default_rng(6), *size)[0])
     np.testing.assert_array_equal(predictor.predict(content).mask, Served.load(saved_model).predict([content])[0])

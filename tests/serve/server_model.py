@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.metrics.picture_counts import evaluation_outputs
 from segpipe.preprocess import pictures
 
 SIZE = 32

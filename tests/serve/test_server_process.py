@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from segpipe.serve import kept
+from segpipe.serve import request_log
 from tests.serve import server_model
 from tests.serve.server_model import RED, picture
 from tests.serve.test_server_versions import wait_until
@@ -44,7 +44,7 @@ def test_sigterm_answers_what_was_accepted_and_kill_loses_no_kept_request(tmp_pa
     arguments = [str(tmp_path / "serving"), "--port", "0", "--name", "m", "--keep", str(memory), "--keep-share", "1"]
     with process(*arguments) as (server, address):
         assert requests.post(f"{address}:predict", data=_body(8), timeout=30).status_code == 200
-        wait_until(lambda: len(list(kept.read(memory))) == 8)
+        wait_until(lambda: len(list(request_log.read(memory))) == 8)
         server.send_signal(signal.SIGKILL)
         server.wait()
     with process(*arguments) as (server, address):
@@ -55,7 +55,7 @@ def test_sigterm_answers_what_was_accepted_and_kill_loses_no_kept_request(tmp_pa
             server.send_signal(signal.SIGTERM)
             assert len(answer.result().json()["predictions"]) == 128
         assert server.wait(timeout=30) == 0
-    assert len(list(kept.read(memory))) == 8 + 128
+    assert len(list(request_log.read(memory))) == 8 + 128
 
 
 def test_a_taken_port_is_the_users_error(tmp_path: Path):

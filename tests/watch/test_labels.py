@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from segpipe.errors import DataError
-from segpipe.serve import kept
-from segpipe.serve.kept import Keeper, Retention
-from segpipe.serve.loaded import load
+from segpipe.savedmodel.load import load
+from segpipe.serve import request_log
+from segpipe.serve.request_log import Keeper, Retention
 from segpipe.watch import labels
 from tests import pictures
 from tests.serve import server_model
@@ -20,7 +20,7 @@ def request_kept(tmp_path):
     model = load(server_model.save(tmp_path, 1), 1)
     with Keeper(tmp_path / "kept", share=1, pictures=True, retention=Retention()) as keeper:
         keeper.offer(model, [picture(BLUE)], model.signature().run([picture(BLUE)]))
-    [one] = kept.read(tmp_path / "kept")
+    [one] = request_log.read(tmp_path / "kept")
     return one
 
 

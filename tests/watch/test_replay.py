@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from segpipe.errors import UserError
-from segpipe.serve.bulk import classes_of
-from segpipe.serve.kept import Keeper, Retention
-from segpipe.serve.loaded import load
+from segpipe.predict.files import classes_of
+from segpipe.savedmodel.load import load
+from segpipe.serve.request_log import Keeper, Retention
 from segpipe.watch import replay
 from tests.serve import server_model
 from tests.serve.server_model import BLUE, GREEN, RED, halves, picture

@@ -14,12 +14,12 @@ from segpipe import schema
 from segpipe.cli.watch import watch
 from segpipe.config import Config
 from segpipe.errors import UserError
-from segpipe.ingest import tfrecord
 from segpipe.ingest.encode import encode
 from segpipe.ingest.record import Record
-from segpipe.serve import kept
-from segpipe.serve.kept import Keeper, Retention
-from segpipe.serve.loaded import load
+from segpipe.io import tfrecord
+from segpipe.savedmodel.load import load
+from segpipe.serve import request_log
+from segpipe.serve.request_log import Keeper, Retention
 from segpipe.watch import window
 from tests.serve import server_model
 
@@ -80,7 +80,7 @@ def ask(config: Config, folder: Path, light: float = 1.0, number: int = 60, turn
 
 def label(folder: Path, labels: Path, truths: list[np.ndarray]) -> None:
     labels.mkdir()
-    for one, truth in zip(kept.read(folder), truths, strict=True):
+    for one, truth in zip(request_log.read(folder), truths, strict=True):
         Image.fromarray(truth).save(labels / f"{one.id}.png")
 
 

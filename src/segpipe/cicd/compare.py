@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from segpipe import atomic
 from segpipe.cicd import summary, verdict
 from segpipe.errors import RunError, UserError
+from segpipe.io import atomic
 
 MODEL_PATHS = ("src", "configs", "pyproject.toml", "requirements.lock")
 """What a model is made of, beside the folder of the config itself."""

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from segpipe import atomic
 from segpipe import config as config_module
 from segpipe.config import Config
-from segpipe.pipeline import vertex_job
+from segpipe.io import atomic
+from segpipe.pipeline.vertex import job
 
 NOBODYS_CLOUD: Final = {
     "project": "some-project",
@@ -19,13 +19,13 @@ NOBODYS_CLOUD: Final = {
 
 
 def _vertex(config: Config, on_dataflow: bool) -> str:
-    return json.dumps(vertex_job.compile_job(config, on_dataflow), indent=2, sort_keys=True) + "\n"
+    return json.dumps(job.compile_job(config, on_dataflow), indent=2, sort_keys=True) + "\n"
 
 
 FILES: Mapping[str, Callable[[Config], str]] = {
     "vertex.json": lambda config: _vertex(config, on_dataflow=False),
     "vertex-dataflow.json": lambda config: _vertex(config, on_dataflow=True),
-    "kubeflow.yaml": lambda config: vertex_job.compile_kubeflow(config, on_dataflow=False),
+    "kubeflow.yaml": lambda config: job.compile_kubeflow(config, on_dataflow=False),
 }
 
 

@@ -12,8 +12,8 @@ from segpipe import schema
 from segpipe.cicd import summary, verdict
 from segpipe.config import Config, Vertex
 from segpipe.errors import RunError, UserError
-from segpipe.pipeline import evaluation
-from segpipe.pipeline.vertex_errors import in_a_sentence
+from segpipe.pipeline.components import evaluator_output
+from segpipe.pipeline.vertex.errors import in_a_sentence
 
 _PAGE = re.compile(r".*/locations/(?P<region>[\w-]+)/pipelines/runs/(?P<run>[\w-]+)\?project=(?P<project>[\w:.-]+)")
 
@@ -39,13 +39,13 @@ def read(page: str, config: Config, change: verdict.Change, folder: Path) -> ver
         job = aiplatform.PipelineJob.get(parts["run"], project=project, location=region)
         tasks = list(job.task_details)
         _download(storage.Client(project), _evaluation(tasks, page), folder)
-    evaluated = evaluation.read_all(folder, config)
+    evaluated = evaluator_output.read_all(folder, config)
     ran = {
         "name": config.name,
         "status": "done",
         "components": {task.task_name: _component(task) for task in tasks if task.end_time},
         "pictures": {schema.TEST: len(evaluated.pictures)},
-        **evaluation.numbers(evaluated, folder, config),
+        **evaluator_output.numbers(evaluated, folder, config),
     }
     return verdict.judge(change, summary.of(ran), None)
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 import jinja2
 
-from segpipe import atomic
 from segpipe.cicd.summary import Interval, Scores, Summary
+from segpipe.io import atomic
 
 Conclusion = Literal["success", "failure", "neutral"]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from segpipe import atomic
 from segpipe import config as config_module
+from segpipe.io import atomic
 
 
 class Engine(StrEnum):
@@ -29,13 +29,13 @@ def compile_(
 ) -> None:
     """Compile the pipeline for Vertex AI (a job in JSON) or open-source Kubeflow Pipelines (YAML); run nothing."""
     settings = config_module.load(config, overrides or ())
-    from segpipe.pipeline import cost, dataflow, vertex_job
+    from segpipe.pipeline.vertex import cost, dataflow, job
 
     on_dataflow = dataflow.enabled(settings.dataflow, os.environ)
     if engine is Engine.KUBEFLOW:
-        text = vertex_job.compile_kubeflow(settings, on_dataflow)
+        text = job.compile_kubeflow(settings, on_dataflow)
     else:
-        text = json.dumps(vertex_job.compile_job(settings, on_dataflow), indent=2, sort_keys=True) + "\n"
+        text = json.dumps(job.compile_job(settings, on_dataflow), indent=2, sort_keys=True) + "\n"
         typer.echo(cost.sentence(settings, on_dataflow), err=True)
     atomic.write_text(out, text)
     typer.echo(str(out))

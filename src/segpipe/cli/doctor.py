@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segpipe import config
-from segpipe.cli import cloud_doctor
+from segpipe.pipeline.vertex import doctor as cloud_doctor
 
 _PACKAGES = (
     "segpipe", "tfx", "tensorflow", "keras", "keras-hub", "tensorflow-transform", "tensorflow-model-analysis",
@@ -45,7 +45,7 @@ def doctor(
     console = Console()
     if cloud is not None:
         settings = config.load(cloud)
-        from segpipe.pipeline.vertex_errors import in_a_sentence
+        from segpipe.pipeline.vertex.errors import in_a_sentence
 
         with in_a_sentence("looking at Google Cloud", settings.vertex):
             _report(console, cloud_doctor.findings(settings), f"`segpipe submit {cloud}` is next.")

@@ -10,7 +10,7 @@ from segpipe import config as config_module
 
 if TYPE_CHECKING:
     from segpipe.config import Config
-    from segpipe.pipeline.endpoint import ModelEndpoint
+    from segpipe.pipeline.vertex.endpoint import ModelEndpoint
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the endpoint, or change who answers.")
 
@@ -24,7 +24,7 @@ def status(
 ) -> None:
     """Say what is deployed, who gets which share of the requests, and what is billed for nothing."""
     settings = config_module.load(config)
-    from segpipe.pipeline.vertex_errors import in_a_sentence
+    from segpipe.pipeline.vertex.errors import in_a_sentence
 
     with in_a_sentence("asking for the endpoint", settings.vertex):
         endpoint = _endpoint(settings)
@@ -55,7 +55,7 @@ def status(
 def promote(config: _ConfigFile, now: _Now = False) -> None:
     """Give the candidate every request; after the grace period, switch the old model off."""
     settings = config_module.load(config, ["vertex.endpoint.grace_minutes=0"] if now else ())
-    from segpipe.pipeline.vertex_errors import in_a_sentence
+    from segpipe.pipeline.vertex.errors import in_a_sentence
 
     with in_a_sentence("promoting the candidate", settings.vertex):
         champion = _endpoint(settings).promote()
@@ -66,7 +66,7 @@ def promote(config: _ConfigFile, now: _Now = False) -> None:
 def rollback(config: _ConfigFile) -> None:
     """Give the model before the newest every request and switch the newest off."""
     settings = config_module.load(config)
-    from segpipe.pipeline.vertex_errors import in_a_sentence
+    from segpipe.pipeline.vertex.errors import in_a_sentence
 
     with in_a_sentence("rolling back", settings.vertex):
         champion = _endpoint(settings).roll_back()
@@ -74,7 +74,7 @@ def rollback(config: _ConfigFile) -> None:
 
 
 def _endpoint(settings: "Config") -> "ModelEndpoint":
-    from segpipe.pipeline.endpoint import ModelEndpoint
+    from segpipe.pipeline.vertex.endpoint import ModelEndpoint
 
     vertex = settings.vertex
     return ModelEndpoint(settings.name, vertex.project, vertex.region, vertex.endpoint, vertex.service_account)

@@ -42,13 +42,13 @@ def evaluate(
         progress.listening(listener),
     ):
         shards = places.find_split(_prepared(config) if config else data, split)
-        from segpipe.evaluate import standalone
+        from segpipe.evaluate import evaluation_report
 
-        result = standalone.evaluate_into(
+        result = evaluation_report.evaluate_into(
             out, model, data, split, shards, settings, gate.confidence, config.data.classes if config else None
         )
     typer.echo(f"{result['pictures']} pictures, {_score(result)}  ·  report: {shown(Path(result['report']))}", err=True)
-    typer.echo(out / standalone.JSON_FILE)
+    typer.echo(out / evaluation_report.JSON_FILE)
 
 
 def _score(result: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import typer
 from segpipe import progress
 from segpipe.cli.console import library_output_to, plain_progress
 from segpipe.errors import UserError
-from segpipe.ingest.wording import count
+from segpipe.text import count
 
 
 def predict(
@@ -36,7 +36,7 @@ def predict(
             model_dir, images, out, formats or ["masks"], max_megapixels, list(beam_args or ()) if beam else None
         )
         return
-    from segpipe.serve.listing import listing
+    from segpipe.predict.listing import listing
 
     pictures = listing(images, out)  # A wrong name is told before TensorFlow and the model are loaded.
     with (
@@ -44,8 +44,8 @@ def predict(
         plain_progress(person) as listener,
         progress.listening(listener),
     ):
-        from segpipe.serve import predict as prediction
-        from segpipe.serve.predictor import Predictor
+        from segpipe.predict import single as prediction
+        from segpipe.savedmodel.predictor import Predictor
 
         written = list(prediction.predict(Predictor.load(model_dir), pictures, Path(out), max_megapixels))
     typer.echo(count(len(written), "picture"), err=True)
@@ -56,23 +56,23 @@ def _predict_in_bulk(
     model_dir: Path, images: list[str], out: str, formats: list[str], max_megapixels: float, beam_args: list[str] | None
 ) -> None:
     """Any number of pictures, from anywhere to anywhere; a picture that cannot be read does not stop the others."""
-    from segpipe.serve import bulk, rendering
-    from segpipe.serve.listing import listing
+    from segpipe.predict import files, rendering
+    from segpipe.predict.listing import listing
 
     rendering.check_formats(formats)
     pictures = listing(images, out)
     with library_output_to(Path(os.devnull), verbose=False) as person:
-        from segpipe.serve.loaded import load
-        from segpipe.serve.predictor import saved_model_folder
+        from segpipe.savedmodel.load import load
+        from segpipe.savedmodel.predictor import saved_model_folder
 
         folder = saved_model_folder(model_dir)
         if beam_args is None:
             with plain_progress(person) as listener, progress.listening(listener):
-                account = bulk.predict(load(folder, 0), pictures, out, formats, max_megapixels)
+                account = files.predict(load(folder, 0), pictures, out, formats, max_megapixels)
         else:
-            from segpipe.pipeline import bulk_predict
+            from segpipe.pipeline.components import predict_with_beam
 
-            account = bulk_predict.predict(str(folder), pictures, out, formats, max_megapixels, beam_args)
+            account = predict_with_beam.predict(str(folder), pictures, out, formats, max_megapixels, beam_args)
     for sentence in account.failed[:5]:
         typer.echo(sentence, err=True)
     failed = f", {len(account.failed)} failed: {out}/failed.txt" if account.failed else ""

@@ -13,7 +13,7 @@ from segpipe import schema
 from segpipe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from segpipe.pipeline.provenance import Pushed
+    from segpipe.pipeline.local.provenance import Pushed
     from segpipe.publish.files import File
     from segpipe.publish.plan import Plan
     from segpipe.publish.samples import Picture
@@ -78,7 +78,7 @@ def _decided_at_s(saved_model: Path) -> int:
 
 def _run_of(saved_model: Path, settings: config_module.Config) -> "Pushed | None":
     """What the run knows of the model; None, and a word on stderr, where it did not push it."""
-    from segpipe.pipeline import provenance
+    from segpipe.pipeline.local import provenance
 
     pushed = provenance.of_pushed(settings.output_path / "metadata.db", saved_model)
     if pushed is None:
@@ -90,7 +90,7 @@ def _measured(run: "Pushed | None") -> dict[str, Any]:
     """The facts that HFPusher puts on the card of the same model."""
     if run is None:
         return {}
-    from segpipe.pipeline import example_gen, hf_card
+    from segpipe.pipeline.components import example_gen, hf_card
 
     return {"splits": example_gen.pictures_by_split(run.examples), **hf_card.measured(run.evaluation)}
 
@@ -107,13 +107,13 @@ def _pictures(run: "Pushed | None", settings: config_module.Config, saved_model:
     """The test pictures that the config wants shown."""
     if not settings.hub.pictures:
         return []
-    from segpipe.evaluate import examples
+    from segpipe.ingest import example_files
     from segpipe.publish import samples
 
     if run is None:
         raise ConfigError(f"hub.pictures needs the data of a run that pushed {saved_model}; leave it out.")
-    shards = examples.shards([f"{run.examples}/Split-{schema.TEST}"])
-    return samples.first(itertools.chain.from_iterable(map(examples.read, shards)), settings.hub.pictures)
+    shards = example_files.shards([f"{run.examples}/Split-{schema.TEST}"])
+    return samples.first(itertools.chain.from_iterable(map(example_files.read, shards)), settings.hub.pictures)
 
 
 def _say(plan: "Plan", settings: config_module.Config) -> None:

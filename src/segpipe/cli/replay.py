@@ -22,9 +22,9 @@ def replay(
 ) -> None:
     """Send kept requests to a candidate and show where it disagrees most."""
     with library_output_to(Path(os.devnull), verbose=False) as person:
-        from segpipe.serve.bulk import classes_of
-        from segpipe.serve.loaded import load
-        from segpipe.serve.predictor import saved_model_folder
+        from segpipe.predict.files import classes_of
+        from segpipe.savedmodel.load import load
+        from segpipe.savedmodel.predictor import saved_model_folder
         from segpipe.watch import replay as stage
 
         with plain_progress(person) as listener, progress.listening(listener):

@@ -19,7 +19,7 @@ def report(
     """Write a run's report and summary again from ML Metadata and its folder; nothing is run."""
     run_dir, summary = find_run(run, folder)
     with library_output_to(run_dir / _LOG, verbose):
-        from segpipe.pipeline import results
+        from segpipe.pipeline.local import run_summary
 
-        page = results.write_again(run_dir.absolute(), summary)
+        page = run_summary.write_again(run_dir.absolute(), summary)
     typer.echo(shown(page))

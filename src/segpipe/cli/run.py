@@ -56,7 +56,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
     import logging
 
     from segpipe import progress
-    from segpipe.pipeline import run as pipeline_run
+    from segpipe.pipeline.local import run as pipeline_run
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
     started_s = time.monotonic()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segpipe.errors import UserError
-from segpipe.evaluate import comparison
+from segpipe.pipeline.local import run_comparison
 
 _SHORT_DIGEST = 12
 
@@ -51,7 +51,7 @@ def show(
 ) -> None:
     """Show one run: its scores, its verdict and, from ML Metadata, what made its model."""
     folder, summary = find_run(run, context.obj)
-    from segpipe.pipeline import provenance
+    from segpipe.pipeline.local import provenance
 
     steps = provenance.of_model(folder / "metadata.db", summary.get("model_id"))
     if as_json:
@@ -59,7 +59,7 @@ def show(
         return
     console = Console()
     table = _table("score", "value")
-    for row in comparison.scores(summary, {}):
+    for row in run_comparison.scores(summary, {}):
         table.add_row(row.name, _text(row.first))
     console.print(table)
     for rule in summary.get("rules") or ():
@@ -82,11 +82,11 @@ def compare(
 ) -> None:
     """Compare two runs: scores side by side, the config where it differs, and what made each model."""
     folders, summaries = zip(*(find_run(run, context.obj) for run in (first, second)), strict=True)
-    from segpipe.pipeline import provenance
+    from segpipe.pipeline.local import provenance
 
     rows = {
-        "score": comparison.scores(*summaries),
-        "config": comparison.config_differences(*summaries),
+        "score": run_comparison.scores(*summaries),
+        "config": run_comparison.config_differences(*summaries),
         "lineage": _lineage_rows(
             *(
                 provenance.of_model(folder / "metadata.db", summary.get("model_id"))
@@ -105,13 +105,15 @@ def compare(
         Console().print(table if group else f"{name}: the same")
 
 
-def _lineage_rows(first: Any, second: Any) -> list[comparison.Row]:
+def _lineage_rows(first: Any, second: Any) -> list[run_comparison.Row]:
     """The digests of the steps in which the runs differ."""
     digests = [
         {f"{step.component} {name}": digest for step in steps for name, digest in step.digests.items()}
         for steps in (first, second)
     ]
-    rows = [comparison.Row(name, digests[0].get(name), digests[1].get(name)) for name in {**digests[0], **digests[1]}]
+    rows = [
+        run_comparison.Row(name, digests[0].get(name), digests[1].get(name)) for name in {**digests[0], **digests[1]}
+    ]
     return [row for row in rows if row.first != row.second]
 
 

@@ -31,7 +31,7 @@ def serve(
     keep_days: Annotated[float, typer.Option(help="The oldest are deleted after this.", min=0)] = 30.0,
 ) -> None:
     """Serve a model over HTTP; new versions in its folder take over without a lost request."""
-    from segpipe.serve.place import find
+    from segpipe.savedmodel.find import find
 
     place = find(target)
     try:
@@ -40,7 +40,7 @@ def serve(
         raise UserError(f"serving needs {error.name}; install segpipe[serve].") from None
     from segpipe.serve.answering import RequestLimits
     from segpipe.serve.batching import BatchLimits
-    from segpipe.serve.kept import Keeper, Retention
+    from segpipe.serve.request_log import Keeper, Retention
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     settings = server.Settings(

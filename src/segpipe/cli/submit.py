@@ -20,7 +20,8 @@ def submit(
 ) -> None:
     """Run the pipeline on Vertex AI; prints the address of its page."""
     settings = config_module.load(config, overrides or ())
-    from segpipe.pipeline import cost, dataflow, vertex_submit
+    from segpipe.pipeline.vertex import cost, dataflow
+    from segpipe.pipeline.vertex import submit as vertex_submit
 
     on_dataflow = dataflow.enabled(settings.dataflow, os.environ)
     typer.echo(cost.sentence(settings, on_dataflow), err=True)

@@ -32,7 +32,7 @@ def watch(
     run_dir = settings.output_path
     found_labels = labels or (run_dir / "labels" if (run_dir / "labels").is_dir() else None)
     with library_output_to(run_dir / "logs" / "watch.log", verbose=False) as person:
-        from segpipe.pipeline import provenance
+        from segpipe.pipeline.local import provenance
         from segpipe.watch import window
         from segpipe.watch.retrain import Policy, decide, note_start
 

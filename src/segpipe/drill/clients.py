@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segpipe.errors import RunError, UserError
 from segpipe.progress import report
-from segpipe.serve.kept import Keeper, Retention
+from segpipe.serve.request_log import Keeper, Retention
 
 _BATCH = 16
 _BATCH_BYTES = 32_000_000

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpipe import atomic
 from segpipe.drill import timeline
 from segpipe.drill.story import Story, Trained
-from segpipe.evaluate.bootstrap import Interval
-from segpipe.preprocess.palette import colorize, overlay, palette
+from segpipe.io import atomic
+from segpipe.metrics.bootstrap import Interval
+from segpipe.palette import colorize, overlay, palette
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _RIGHT = 900, 260, 40, 30, 250
 _COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")

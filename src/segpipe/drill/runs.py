@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segpipe import atomic
 from segpipe.config import WITHOUT_EFFECT, Config
 from segpipe.errors import RunError
-from segpipe.pipeline import lineage, local
-from segpipe.pipeline import run as pipeline_run
+from segpipe.io import atomic
 from segpipe.pipeline.digest import code_digest
+from segpipe.pipeline.local import lineage, runner
+from segpipe.pipeline.local import run as pipeline_run
 from segpipe.pipeline.targets import LocalTarget
 
 _LEFT_OUT: dict[str, bool | set[str]] = {
@@ -56,7 +56,7 @@ class Runs:
         self._memory = memory
         self._started = started
         self._finished = finished
-        self._trainer: local.Outcome | None = None
+        self._trainer: runner.Outcome | None = None
 
     def run(self, config: Config) -> Outcome:
         """Runs `config`, or reads what an earlier call of the same code found.
@@ -87,7 +87,7 @@ class Runs:
     def _read(self) -> dict[str, Any]:
         return json.loads(self._memory.read_text(encoding="utf-8")) if self._memory.is_file() else {}
 
-    def _note(self, outcome: local.Outcome, note: str) -> None:
+    def _note(self, outcome: runner.Outcome, note: str) -> None:
         if outcome.node == "Trainer":
             self._trainer = outcome
         self._finished(outcome, note)

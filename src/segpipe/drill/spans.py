@@ -22,11 +22,12 @@ from segpipe import schema
 from segpipe.config import Config, Source, Split
 from segpipe.drill import corruptions
 from segpipe.errors import DataError
-from segpipe.ingest import example, sources, tfrecord
+from segpipe.ingest import example, sources
 from segpipe.ingest.encode import encode
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import unit_hash
+from segpipe.io import tfrecord
 from segpipe.progress import report
 
 _SEED = 20190328  # of the draw which half a picture is in, and of its corruption

@@ -17,19 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpipe import atomic, schema
+from segpipe import schema
 from segpipe.config import Answer, Config, checked
 from segpipe.drill import clients, spans
 from segpipe.drill.runs import Outcome, Runs, digest
 from segpipe.drill.spans import Spans
 from segpipe.errors import RunError
-from segpipe.evaluate import confusion
-from segpipe.evaluate.bootstrap import Interval, intervals
 from segpipe.ingest import example
-from segpipe.pipeline import provenance
-from segpipe.pipeline import run as pipeline_run
-from segpipe.serve import kept as kept_requests
-from segpipe.serve.loaded import LoadedModel, load
+from segpipe.io import atomic
+from segpipe.metrics import confusion
+from segpipe.metrics.bootstrap import Interval, intervals
+from segpipe.pipeline.local import provenance
+from segpipe.pipeline.local import run as pipeline_run
+from segpipe.savedmodel.load import LoadedModel, load
+from segpipe.serve import request_log as kept_requests
 from segpipe.watch import window
 from segpipe.watch.reference import margins_of
 

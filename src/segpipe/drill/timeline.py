@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segpipe.drill.story import Story
-from segpipe.evaluate.bootstrap import Interval
+from segpipe.metrics.bootstrap import Interval
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 260, 40, 10, 24, 40
 _SERVES, _HARDER = "#0072b2", "#d55e0018"

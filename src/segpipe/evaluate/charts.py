@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from segpipe.evaluate import calibration as calibration_counts
-from segpipe.evaluate import confusion
-from segpipe.evaluate.bootstrap import Interval
-from segpipe.preprocess.palette import palette
+from segpipe.metrics import calibration as calibration_counts
+from segpipe.metrics import confusion
+from segpipe.metrics.bootstrap import Interval
+from segpipe.palette import palette
 
 Counts = NDArray[np.int64]
 

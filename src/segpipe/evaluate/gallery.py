@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from segpipe import schema
-from segpipe.evaluate import confusion, examples, samples
-from segpipe.evaluate.inference import Counter
+from segpipe.evaluate import selection
+from segpipe.evaluate.picture_table import PictureTable
 from segpipe.evaluate.report import Sample
-from segpipe.evaluate.table import PictureTable
-from segpipe.ingest import example
+from segpipe.ingest import example, example_files
+from segpipe.metrics import confusion
 from segpipe.preprocess import pictures
+from segpipe.savedmodel.counter import Counter
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ def choose(
     """
     iou = confusion.class_iou_of_margins(table.candidate.sum(axis=0))
     weakest = np.argsort(iou)[:8].tolist()  # NaN, a class that does not occur, comes last.
-    worst = samples.worst(table.candidate, how_many)
-    typical = samples.representative(table.candidate, how_many)
+    worst = selection.worst(table.candidate, how_many)
+    typical = selection.representative(table.candidate, how_many)
     by_class = {
-        model.classes[class_id]: samples.worst_of_class(table.candidate, class_id, of_each_class)
+        model.classes[class_id]: selection.worst_of_class(table.candidate, class_id, of_each_class)
         for class_id in sorted(weakest)
     }
     scores = confusion.mean_iou_of_margins(table.candidate)
@@ -63,7 +64,7 @@ def choose(
 
 def _samples(model: Counter, shards: Iterable[str], scores: dict[str, float]) -> dict[str, Sample]:
     found: dict[str, tuple[bytes, bytes]] = {}
-    for serialized in chain.from_iterable(map(examples.read, shards)):
+    for serialized in chain.from_iterable(map(example_files.read, shards)):
         features = example.decode(serialized)
         picture_id = features[schema.ID][0].decode("utf-8", "replace")
         if picture_id in scores:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpipe.config import Gate
-from segpipe.evaluate import confusion
-from segpipe.evaluate.bootstrap import Interval
 from segpipe.evaluate.slices import SliceScore
+from segpipe.metrics import confusion
+from segpipe.metrics.bootstrap import Interval
 
 Counts = NDArray[np.int64]
 

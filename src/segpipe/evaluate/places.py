@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from segpipe.errors import DataError, UserError
-from segpipe.evaluate import examples
-from segpipe.ingest import files
+from segpipe.ingest import example_files
+from segpipe.io import files
 
 _MODEL_FOLDERS = ("serving", "Format-Serving")
 """Of a run, and of a Trainer's output, the folders that hold models."""
@@ -48,7 +48,7 @@ def find_split(folder: str, split: str) -> list[str]:
     if not files.is_folder(folder):
         return [files.entry(folder).path]
     if files.is_folder(files.join(folder, f"Split-{split}")):
-        return examples.shards([files.join(folder, f"Split-{split}")])
+        return example_files.shards([files.join(folder, f"Split-{split}")])
     found = [entry.path for entry in files.listing(folder) if Path(entry.path).name.startswith(f"{split}-")]
     if not found:
         raise DataError(f"no file {split}-* in {folder}; `segpipe prepare CONFIG` writes them.")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpipe.evaluate.bootstrap import Intervals
 from segpipe.evaluate.gate import Verdict
 from segpipe.evaluate.slices import SliceScore
-from segpipe.ingest.offender import Offender
+from segpipe.ingest.bad_picture import Offender
+from segpipe.metrics.bootstrap import Intervals
 
 Counts = NDArray[np.int64]
 

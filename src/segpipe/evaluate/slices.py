@@ -9,8 +9,8 @@ import numpy as np
 
 from segpipe import schema
 from segpipe.config import Evaluate
-from segpipe.evaluate import confusion
-from segpipe.evaluate.table import PictureTable
+from segpipe.evaluate.picture_table import PictureTable
+from segpipe.metrics import confusion
 
 CROSS = "*"
 

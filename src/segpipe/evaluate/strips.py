@@ -12,7 +12,7 @@ from PIL import Image
 
 from segpipe import schema
 from segpipe.evaluate.report import Sample
-from segpipe.preprocess.palette import colorize
+from segpipe.palette import colorize
 
 MAX_SIDE_PIXELS: Final = 256
 """Of each of the four panes."""

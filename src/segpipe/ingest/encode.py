@@ -8,9 +8,10 @@ import numpy as np
 
 from segpipe import schema
 from segpipe.config import Config, Data
-from segpipe.ingest import example, files, masks, picture
+from segpipe.ingest import example, masks, picture
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import assign
+from segpipe.io import files
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files
+from segpipe.io import files
 
 CLASS_DOMAIN = "classes"
 """Name of the string domain that lists the class names in the order of their ids."""

@@ -9,7 +9,7 @@ from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import encode, masks, picture
 from segpipe.ingest.sources import folder
-from segpipe.ingest.wording import first_five
+from segpipe.text import first_five
 
 _MASKS_LOOKED_AT = 1000
 _MOST_CLASSES_GUESSED = 64

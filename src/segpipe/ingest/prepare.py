@@ -11,13 +11,14 @@ from pathlib import Path
 from segpipe import progress, schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, sources
-from segpipe.ingest.digest import check_unchanged, source_digest
+from segpipe.ingest import sources
 from segpipe.ingest.pool import write_parts
 from segpipe.ingest.record import Part
 from segpipe.ingest.shards import Account, Layout
+from segpipe.ingest.source_digest import check_unchanged, source_digest
 from segpipe.ingest.splits import check_counts
-from segpipe.ingest.wording import first_five
+from segpipe.io import files
+from segpipe.text import first_five
 
 MANIFEST = "prepared.json"
 """Written last: a folder that has it is complete."""

@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, tfrecord
+from segpipe.ingest.bad_picture import MOST_SHOWN, BadPicturesError, Offender, of_record
 from segpipe.ingest.encode import Encoded, encode
-from segpipe.ingest.offender import MOST_SHOWN, BadPicturesError, Offender, of_record
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record
 from segpipe.ingest.splits import group_of
-from segpipe.ingest.wording import count, first_five
+from segpipe.io import files, tfrecord
+from segpipe.text import count, first_five
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Account:
     Attributes:
       counts: pictures written, by split.
       bad: one sentence for each record that was not written, by id.
-      tiles: what can be seen of some bad ones, by id; see `segpipe.ingest.offender`.
+      tiles: what can be seen of some bad ones, by id; see `segpipe.ingest.bad_picture`.
       ids: of every record, to find two with the same.
       broken: one sentence for each part that could not be read to its end.
       groups: the splits of each group, where the config has groups.

@@ -2,7 +2,7 @@
 
 import gc
 
-from segpipe.pipeline.sql_slices_stub import install
+from segpipe.pipeline.components.sql_slices_stub import install
 
 # TFX is a million objects: at Python's own 700, a quarter of its import is a search for garbage.
 gc.set_threshold(10_000)

@@ -15,11 +15,11 @@ from tfx.types.channel import BaseChannel
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.pipeline import digest
-from segpipe.pipeline.evaluator import Evaluator
-from segpipe.pipeline.example_gen import picture_example_gen
-from segpipe.pipeline.example_validator import BlockingExampleValidator
-from segpipe.pipeline.schema_importer import ImportSchemaGen
-from segpipe.pipeline.statistics_gen import StatisticsGen
+from segpipe.pipeline.components.evaluator import Evaluator
+from segpipe.pipeline.components.example_gen import picture_example_gen
+from segpipe.pipeline.components.example_validator import BlockingExampleValidator
+from segpipe.pipeline.components.import_schema_gen import ImportSchemaGen
+from segpipe.pipeline.components.statistics_gen import StatisticsGen
 from segpipe.pipeline.targets import Target
 
 PREPROCESSING_MODULE = "segpipe.pipeline.preprocessing"

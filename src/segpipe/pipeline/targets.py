@@ -15,9 +15,9 @@ from tfx.types import standard_artifacts
 from typing_extensions import override
 
 from segpipe.config import Config
-from segpipe.pipeline.baseline import LatestOtherAcceptedStatistics, LatestOtherBlessedModel
-from segpipe.pipeline.hf_pusher import hf_pusher
-from segpipe.pipeline.pusher import AtomicPusher
+from segpipe.pipeline.components.hf_pusher import hf_pusher
+from segpipe.pipeline.components.pusher import AtomicPusher
+from segpipe.pipeline.components.resolvers import LatestOtherAcceptedStatistics, LatestOtherBlessedModel
 
 BASELINE_NODE_ID = "latest_blessed_model_resolver"
 PREVIOUS_NODE_ID = "latest_accepted_statistics_resolver"

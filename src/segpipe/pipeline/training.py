@@ -7,11 +7,11 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
 from segpipe.config import from_json
-from segpipe.evaluate.counts import evaluation_outputs
+from segpipe.metrics.picture_counts import evaluation_outputs
 from segpipe.pipeline.hook_inputs import fingerprint, input_files
 from segpipe.pipeline.tuning import tuned
 from segpipe.publish.weights import WEIGHTS_FILE
-from segpipe.serve.export import export
+from segpipe.savedmodel.export import export
 from segpipe.train import distribution
 from segpipe.train.fit import fit
 

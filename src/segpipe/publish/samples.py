@@ -11,7 +11,7 @@ from PIL import Image
 
 from segpipe import schema
 from segpipe.ingest import example
-from segpipe.preprocess.palette import overlay
+from segpipe.palette import overlay
 from segpipe.publish.files import File
 from segpipe.publish.space.templates.predictor import Predictor
 

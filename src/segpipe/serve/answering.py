@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segpipe.savedmodel.load import DEFAULT_SIGNATURE, LoadedModel, Outputs
 from segpipe.serve import guard
 from segpipe.serve.batching import Batcher
 from segpipe.serve.http_errors import RequestError
-from segpipe.serve.loaded import DEFAULT_SIGNATURE, LoadedModel, Outputs
 
 _NOMINAL_PIXELS = 1_000_000
 """Taken for the size of what is no picture."""

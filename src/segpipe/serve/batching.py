@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Self
 
+from segpipe.savedmodel.load import Outputs, Signature
 from segpipe.serve.http_errors import OVERLOADED, RequestError
-from segpipe.serve.loaded import Outputs, Signature
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from segpipe.savedmodel.load import LoadedModel, Signature
 from segpipe.serve.answering import Answerer
 from segpipe.serve.http_body import json_response, parse_json, read_body
 from segpipe.serve.http_errors import NOT_FOUND, RequestError
-from segpipe.serve.loaded import LoadedModel, Signature
 from segpipe.serve.versions import Versions
 
 

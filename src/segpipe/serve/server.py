@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from segpipe.errors import UserError
+from segpipe.savedmodel.load import LoadedModel
 from segpipe.serve.answering import Answered, Answerer, RequestLimits
 from segpipe.serve.batching import Batcher, BatchLimits
 from segpipe.serve.http_body import json_response
@@ -28,7 +29,6 @@ from segpipe.serve.http_errors import OVERLOADED, RequestError
 from segpipe.serve.http_metrics import Measured, Metrics
 from segpipe.serve.http_tfserving import TensorFlowServing
 from segpipe.serve.http_v2 import OpenInference
-from segpipe.serve.loaded import LoadedModel
 from segpipe.serve.versions import Versions
 
 _log = logging.getLogger(__name__)

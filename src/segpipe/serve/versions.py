@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from segpipe.savedmodel.load import LoadedModel, load
 from segpipe.serve.http_errors import NOT_FOUND, OVERLOADED, RequestError
-from segpipe.serve.loaded import LoadedModel, load
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from segpipe import schema
-from segpipe.serve.kept import Kept
+from segpipe.serve.request_log import Kept
 from segpipe.watch.drift import Floats
 
 CONFIDENCE = "confidence"

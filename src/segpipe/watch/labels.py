@@ -8,10 +8,10 @@ from PIL import Image
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.evaluate import confusion
 from segpipe.ingest import encode, masks, picture
-from segpipe.serve import kept as kept_requests
-from segpipe.serve.kept import Kept
+from segpipe.metrics import confusion
+from segpipe.serve import request_log as kept_requests
+from segpipe.serve.request_log import Kept
 
 
 def margins(kept: list[Kept], folder: Path, labels: Path, config: Config) -> NDArray[np.int64] | None:

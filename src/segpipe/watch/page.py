@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
-from segpipe.serve.kept import Kept
+from segpipe.serve.request_log import Kept
 from segpipe.watch import features
 from segpipe.watch.reference import Reference
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from segpipe import schema
 from segpipe.errors import UserError
-from segpipe.evaluate import confusion
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
+from segpipe.io import tfrecord
+from segpipe.metrics import confusion
 from segpipe.progress import report
-from segpipe.serve.kept import rounded
-from segpipe.serve.loaded import LoadedModel, Outputs
+from segpipe.savedmodel.load import LoadedModel, Outputs
+from segpipe.serve.request_log import rounded
 from segpipe.watch import features
 from segpipe.watch.drift import Floats, Table
 from segpipe.watch.features import Embedding

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpipe import atomic
 from segpipe.errors import UserError
-from segpipe.evaluate import confusion
-from segpipe.preprocess.palette import overlay
+from segpipe.io import atomic
+from segpipe.metrics import confusion
+from segpipe.palette import overlay
 from segpipe.progress import report
-from segpipe.serve import kept as kept_requests
-from segpipe.serve.kept import Kept
-from segpipe.serve.loaded import LoadedModel
+from segpipe.savedmodel.load import LoadedModel
+from segpipe.serve import request_log as kept_requests
+from segpipe.serve.request_log import Kept
 
 _BATCH = 8
 _SHOWN_SIDE = 256

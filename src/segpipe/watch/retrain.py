@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpipe import atomic
+from segpipe.io import atomic
 from segpipe.watch.verdict import DEGRADED, Verdict
 
 HOLD = "HOLD"

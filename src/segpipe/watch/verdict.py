@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segpipe.evaluate import confusion
-from segpipe.evaluate.bootstrap import Interval
+from segpipe.metrics import confusion
+from segpipe.metrics.bootstrap import Interval
 from segpipe.watch.drift import Drift, Feature
 
 OK = "ok"

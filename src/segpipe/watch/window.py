@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from segpipe import atomic
 from segpipe.config import Config
 from segpipe.errors import UserError
-from segpipe.serve import kept as kept_requests
-from segpipe.serve.kept import Kept
-from segpipe.serve.loaded import LoadedModel, load
+from segpipe.io import atomic
+from segpipe.savedmodel.load import LoadedModel, load
+from segpipe.serve import request_log as kept_requests
+from segpipe.serve.request_log import Kept
 from segpipe.watch import features, labels, page, reference
 from segpipe.watch.drift import Drift, compare
 from segpipe.watch.verdict import Accuracy, Verdict, accuracy, judge

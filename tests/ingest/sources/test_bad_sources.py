@@ -9,8 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from segpipe.errors import DataError
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
 from segpipe.ingest.prepare import prepare
+from segpipe.io import tfrecord
 from tests import pictures
 from tests.ingest.sources import layouts
 from tests.ingest.sources.test_identical import read

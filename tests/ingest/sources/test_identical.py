@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from segpipe import schema
-from segpipe.ingest import example, tfrecord
+from segpipe.ingest import example
 from segpipe.ingest.prepare import prepare
+from segpipe.io import tfrecord
 from tests.ingest.sources import layouts
 
 

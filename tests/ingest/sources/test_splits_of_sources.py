@@ -10,8 +10,9 @@ import pytest
 
 from segpipe import schema
 from segpipe.errors import ConfigError, DataError
-from segpipe.ingest import example, sources, splits, tfrecord
+from segpipe.ingest import example, sources, splits
 from segpipe.ingest.prepare import prepare
+from segpipe.io import tfrecord
 from tests import pictures
 from tests.ingest.sources import layouts
 from tests.ingest.sources.test_identical import read

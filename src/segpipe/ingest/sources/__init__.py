@@ -4,11 +4,11 @@ from types import ModuleType
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files
 from segpipe.ingest.record import Listed, Part, Record
 from segpipe.ingest.sources import basemap, coco, csv, folder, huggingface, parquet, spans, tfds, tfrecord, voc
 from segpipe.ingest.splits import assign, check_counts
-from segpipe.ingest.wording import first_five
+from segpipe.io import files
+from segpipe.text import first_five
 
 
 def parts(config: Config) -> list[Part]:

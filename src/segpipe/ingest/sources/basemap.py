@@ -21,9 +21,9 @@ from PIL import Image
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files
 from segpipe.ingest.record import Part, Record, part_size
 from segpipe.ingest.splits import unit_hash
+from segpipe.io import files
 
 CLASSES = ("sea", "land", "water")
 TILE = 128

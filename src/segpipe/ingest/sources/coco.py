@@ -11,10 +11,11 @@ import numpy as np
 from segpipe import schema
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record, part_size
-from segpipe.ingest.wording import first_five
+from segpipe.io import files
+from segpipe.text import first_five
 
 IGNORED = "ignore"
 """Class name in `source.categories` for what no loss and no metric counts."""

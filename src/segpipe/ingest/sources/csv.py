@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record, in_parts
 from segpipe.ingest.sources.table import Columns, folders_of
+from segpipe.io import files
 
 
 def parts(config: Config) -> list[Part]:

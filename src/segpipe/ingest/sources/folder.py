@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
-from segpipe.ingest.files import join
+from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record, in_parts
-from segpipe.ingest.wording import count, first_five
+from segpipe.io import files
+from segpipe.io.files import join
+from segpipe.text import count, first_five
 
 MASK_FOLDERS = (
     "masks", "mask", "trimaps", "labels", "label", "annotations/trimaps", "annotations", "SegmentationClass",

@@ -10,10 +10,11 @@ from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.record import Part
 from segpipe.ingest.sources import parquet
 from segpipe.ingest.sources.table import Columns
+from segpipe.io import files
 
 _MASK_COLUMNS = ("mask", "annotation", "label", "labels", "segmentation_mask", "segmentation", "semantic_segmentation")
 """What data sets call the mask, in the order of trying."""

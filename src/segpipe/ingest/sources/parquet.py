@@ -6,9 +6,10 @@ from typing import IO, Any
 
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record
 from segpipe.ingest.sources.table import Columns, folders_of, located
+from segpipe.io import files
 
 _BATCH_BYTES = 8 << 20
 """Of rows held at a time: many small pictures, or one large one."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files
 from segpipe.ingest.record import Part, Record
+from segpipe.io import files
 
 _SPAN = re.compile(r"\{SPAN(?::(?P<width>[1-9]))?\}")
 """As in TFX: {SPAN}, or {SPAN:3} for numbers of three digits."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.record import Record
+from segpipe.io import files
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import example, files, splits, tfrecord
+from segpipe.ingest import example, splits
 from segpipe.ingest.record import Part, Record
 from segpipe.ingest.sources.table import Columns
+from segpipe.io import files, tfrecord
 
 DEFAULT = "oxford_iiit_pet"
 _DATA_DIR = "~/tensorflow_datasets"

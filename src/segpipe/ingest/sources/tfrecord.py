@@ -13,9 +13,10 @@ from PIL import Image
 from segpipe import schema
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import example, files, splits, tfrecord
+from segpipe.ingest import example, splits
 from segpipe.ingest.picture import png
 from segpipe.ingest.record import Part, Record
+from segpipe.io import files, tfrecord
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

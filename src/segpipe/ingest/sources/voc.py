@@ -5,9 +5,10 @@ from dataclasses import replace
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest import files, splits
+from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record, in_parts
 from segpipe.ingest.sources import folder
+from segpipe.io import files
 
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
 

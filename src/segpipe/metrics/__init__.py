@@ -1,0 +1,1 @@
+"""Segmentation metrics: each counted exactly and computed in one place."""

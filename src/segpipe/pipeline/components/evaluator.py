@@ -1,0 +1,312 @@
+"""The Evaluator: candidate, champion and the test split in, TFMA's results, the verdict and the blessing out.
+
+It has the inputs and outputs of TFX's own Evaluator and writes what that writes, so the Resolver, the Pusher and TFMA's
+viewer take it for one. What TFX's cannot do is why it exists: a verdict from more than thresholds, with its reasons.
+"""
+
+import json
+from typing import Any
+
+import apache_beam as beam
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants as tfma_constants
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import standard_component_specs as standard
+from tfx.types.system_executions import Evaluate
+from tfx.utils import io_utils, path_utils
+
+from segpipe import schema
+from segpipe.config import Config, from_json, to_json
+from segpipe.errors import ConfigError, DataError
+from segpipe.evaluate import gallery, gate, picture_table, slices, strips
+from segpipe.ingest import example
+from segpipe.ingest import example_files as examples
+from segpipe.metrics import bootstrap
+from segpipe.pipeline.components import evaluator_output
+from segpipe.pipeline.components.count_with_beam import count_pictures, read_examples, write_metrics, write_rows
+from segpipe.pipeline.components.tfma_metrics import eval_config
+from segpipe.pipeline.digest import code_digest
+from segpipe.savedmodel import counter
+
+BASELINE_BLESSING = "baseline_blessing"
+
+REASONS = "reasons"
+OVERRIDE = "override"
+DATA_DIGEST = "test_data_digest"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Counts every test picture under both models, judges, and blesses or does not."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the evaluation, verdict.json in it, and the blessing.
+
+        Raises:
+          ConfigError: a split that chose or trained the model is to judge it.
+          DataError: the candidate does not load or the split is empty.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = from_json(exec_properties["config"])
+        shards = examples.shards(_judging_splits(input_dict, json.loads(exec_properties[standard.EXAMPLE_SPLITS_KEY])))
+        first = examples.first(shards)
+        [candidate] = input_dict[standard.MODEL_KEY]
+        champions = input_dict.get(standard.BASELINE_MODEL_KEY) or []
+        models = {tfma_constants.CANDIDATE_KEY: _path(candidate)}
+        problem = _problem(_path(champions[0]), config, first) if champions else ""
+        if champions and not problem:
+            models[tfma_constants.BASELINE_KEY] = _path(champions[0])
+
+        folder = artifact_utils.get_single_uri(output_dict[standard.EVALUATION_KEY])
+        with self._make_beam_pipeline() as pipeline:
+            evaluate(pipeline, shards, models, config, folder)
+
+        pictures = picture_table.read(folder)
+        evidence = gather(
+            config, folder, pictures, models, first, problem, _notes(input_dict, pictures, models, config)
+        )
+        verdict = gate.judge(config.gate, evidence, exec_properties[OVERRIDE])
+        io_utils.write_string_file(f"{folder}/{evaluator_output.VERDICT_FILE}", verdict.to_json())
+        _write_worst(models[tfma_constants.CANDIDATE_KEY], shards, pictures, folder)
+        blessing = artifact_utils.get_single_instance(output_dict[standard.BLESSING_KEY])
+        _bless(blessing, verdict, pictures.data_digest, candidate, champions)
+
+
+def evaluate(
+    pipeline: beam.Pipeline,
+    shards: list[str],
+    models: dict[str, str],
+    config: Config,
+    output_uri: str,
+) -> None:
+    """Adds to `pipeline` what counts the pictures of the TFRecord files `shards` and writes metrics and rows."""
+    told = tfma.utils.update_eval_config_with_defaults(
+        eval_config(config, _slicings(shards, config)), has_baseline=len(models) > 1, rubber_stamp=True
+    )
+    pictures = count_pictures(read_examples(pipeline, shards), models, config.evaluate)
+    write_metrics(pictures, told, models, output_uri)
+    write_rows(pictures, output_uri)
+
+
+def _slicings(shards: list[str], config: Config) -> list[str]:
+    """Every slicing that any picture has; TFMA wants them before it starts."""
+    return list(
+        dict.fromkeys(
+            slicing
+            for shard in shards
+            for serialized in examples.read(shard)
+            for slicing in slices.attributes(example.decode(serialized), config.evaluate)
+        )
+    )
+
+
+def gather(
+    config: Config,
+    folder: str,
+    pictures: picture_table.PictureTable,
+    models: dict[str, str],
+    first: bytes,
+    problem: str,
+    notes: list[str],
+) -> gate.Evidence:
+    """Puts together what the gate judges.
+
+    Args:
+      config: the run.
+      folder: TFMA's results.
+      pictures: the rows beside them.
+      models: the SavedModels that were measured.
+      first: a serialized Example to time the model on.
+      problem: why a champion could not be measured, or nothing.
+      notes: what else a reader must know.
+    """
+    scores, champion = evaluator_output.read(folder)
+    candidate = models[tfma_constants.CANDIDATE_KEY]
+    timed = config.gate.max_latency_ms is not None
+    difference = bootstrap.intervals(
+        pictures.candidate, pictures.champion, config.gate.confidence, config.gate.bootstrap_resamples
+    ).difference
+    return gate.Evidence(
+        classes=config.data.classes,
+        candidate=scores.confusion,
+        champion=champion.confusion if champion else None,
+        champion_problem=problem,
+        difference=difference,
+        slices=slices.score(pictures, config.evaluate.min_slice_pictures),
+        model_mb=counter.size_mb(candidate),
+        latency_ms=counter.load(candidate).latency_ms(example.decode(first)[schema.IMAGE][0]) if timed else None,
+        notes=notes,
+    )
+
+
+class _Spec(component_spec.ComponentSpec):
+    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
+        "config": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+        standard.EXAMPLE_SPLITS_KEY: component_spec.ExecutionParameter(type=str),
+        OVERRIDE: component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        standard.EXAMPLES_KEY: component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        standard.MODEL_KEY: component_spec.ChannelParameter(type=standard_artifacts.Model),
+        standard.BASELINE_MODEL_KEY: component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+        BASELINE_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        standard.EVALUATION_KEY: component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        standard.BLESSING_KEY: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    TYPE_ANNOTATION = Evaluate
+
+
+class Evaluator(base_beam_component.BaseBeamComponent):
+    """TFX component; outputs `evaluation` and `blessing`."""
+
+    SPEC_CLASS = _Spec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        config: Config,
+        baseline_model: types.BaseChannel | None = None,
+        baseline_blessing: types.BaseChannel | None = None,
+        override_blessing: str = "",
+    ):
+        """Evaluates on the test split, never on one that trained or chose the model.
+
+        Args:
+          examples: with a split test.
+          model: the candidate.
+          config: its classes, and its sections evaluate and gate.
+          baseline_model: the champion, where there is one.
+          baseline_blessing: the champion's blessing, which says on which pictures it was judged.
+          override_blessing: why a person blesses the candidate whatever the gate says; empty when nobody does.
+        """
+        kept = Config(
+            name=config.name,
+            directory=config.directory,
+            data=config.data,
+            evaluate=config.evaluate,
+            gate=config.gate,
+        )
+        spec = _Spec(
+            examples=examples,
+            model=model,
+            baseline_model=baseline_model,
+            baseline_blessing=baseline_blessing,
+            config=to_json(kept),
+            code_digest=code_digest(__name__),
+            example_splits=json.dumps([schema.TEST]),
+            override=override_blessing,
+            evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+            blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        )
+        super().__init__(spec=spec)
+
+
+def _write_worst(candidate: str, shards: list[str], pictures: picture_table.PictureTable, folder: str) -> None:
+    """Leaves the worst pictures beside the verdict, for pages that have neither the model nor the data."""
+    shown = gallery.choose(
+        counter.load(candidate), shards, pictures, how_many=evaluator_output.WORST, of_each_class=0
+    ).worst
+    files = [f"{number}.jpg" for number in range(1, len(shown) + 1)]
+    for file, sample in zip(files, shown, strict=True):
+        io_utils.write_bytes_file(f"{folder}/{evaluator_output.WORST_FOLDER}/{file}", strips.strip(sample))
+    index = [
+        {"id": sample.id, "mean_iou": sample.mean_iou, "file": file} for file, sample in zip(files, shown, strict=True)
+    ]
+    io_utils.write_string_file(
+        f"{folder}/{evaluator_output.WORST_FOLDER}/{evaluator_output.WORST_INDEX}", json.dumps(index)
+    )
+
+
+def _judging_splits(input_dict: dict[str, list[types.Artifact]], splits: list[str]) -> list[str]:
+    if seen := {schema.TRAIN, schema.EVAL} & set(splits):
+        raise ConfigError(
+            f"the gate judges on split {schema.TEST} alone, got {', '.join(sorted(seen))}: "
+            "a split that trained the model or chose its epoch flatters it."
+        )
+    return [uri for split in splits for uri in artifact_utils.get_split_uris(input_dict[standard.EXAMPLES_KEY], split)]
+
+
+def _path(model: types.Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def _problem(champion: str, config: Config, first: bytes) -> str:
+    """Why the champion cannot be measured on this data, in a sentence; empty when it can."""
+    try:
+        classes = tuple(counter.describe(champion)["classes"])
+        if classes != config.data.classes:
+            now = ", ".join(config.data.classes)
+            return f"The champion was trained for the classes {', '.join(classes)}; now they are {now}."
+        counter.load(champion).count([first])
+    except DataError as error:
+        return f"The champion no longer loads: {error}"
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [""])[0][:200]
+        return f"The champion no longer runs on today's Examples ({type(error).__name__}: {first_line})."
+    return ""
+
+
+def _notes(
+    input_dict: dict[str, list[types.Artifact]],
+    pictures: picture_table.PictureTable,
+    models: dict[str, str],
+    config: Config,
+) -> list[str]:
+    notes: list[str] = []
+    champion = models.get(tfma_constants.BASELINE_KEY)
+    if champion is None:
+        return notes
+    if blessings := input_dict.get(BASELINE_BLESSING):
+        before = blessings[0].get_string_custom_property(DATA_DIGEST)
+        if before and before != pictures.data_digest:
+            notes.append(
+                "The test split has changed since the champion was blessed. Both models were measured on the new one: "
+                "their difference counts, but no score can be held against an earlier report. Where pictures only came "
+                "or went, there is nothing to do. Where [split] or the data's own splits changed, some of these "
+                "pictures may have trained the champion, which flatters it: go back to the old splits, or train the "
+                "champion's config on the new ones and compare; --override-blessing REASON lets this model replace it."
+            )
+    size = int(counter.describe(champion)["image_size"])
+    if size != config.data.image_size:
+        notes.append(
+            f"The champion sees {size} pixels a side, this model {config.data.image_size}; "
+            "each was measured at its own size."
+        )
+    return notes
+
+
+def _bless(
+    blessing: types.Artifact,
+    verdict: gate.Verdict,
+    data_digest: str,
+    candidate: types.Artifact,
+    champions: list[types.Artifact],
+) -> None:
+    """Marks the blessing as TFX's Evaluator does, and says why."""
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, candidate.uri)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, candidate.id)
+    for champion in champions[:1]:
+        blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, champion.uri)
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, champion.id)
+    blessing.set_string_custom_property(REASONS, json.dumps(verdict.reasons))
+    blessing.set_string_custom_property(OVERRIDE, verdict.override)
+    blessing.set_string_custom_property(DATA_DIGEST, data_digest)
+    blessed, file = (
+        (constants.BLESSED_VALUE, constants.BLESSED_FILE_NAME)
+        if verdict.blessed
+        else (constants.NOT_BLESSED_VALUE, constants.NOT_BLESSED_FILE_NAME)
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed)
+    io_utils.write_string_file(f"{blessing.uri}/{file}", "")

@@ -1,0 +1,1 @@
+"""Runs the graph on this machine and reads what a run left behind."""

@@ -1,0 +1,1 @@
+"""Compiles, submits and deploys on Google Cloud."""

@@ -1,0 +1,1 @@
+"""Predicts the masks of picture files, few or many, here or on Beam."""

@@ -1,0 +1,1 @@
+"""Writes, finds, loads and questions the SavedModels that segpipe exports."""
