@@ -32,7 +32,7 @@ ARGUMENTS = beam_arguments(DATAFLOW, VERTEX, "pets")
 START = """
 import json, sys
 from segpipe import config
-from tests.pipeline.test_dataflow import build
+from tests.pipeline.vertex.test_dataflow import build
 build(config.from_json(sys.argv[1]), json.loads(sys.argv[2]), "gs://dataflow/examples").run()
 """
 
