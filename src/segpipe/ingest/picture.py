@@ -133,6 +133,20 @@ def load(data: bytes, name: str, max_megapixels: float) -> Image.Image:
     return picture
 
 
+def size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of a picture as it is stored, from its header.
+
+    Raises:
+      BadPictureError: it is no picture.
+    """
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except Exception as error:  # Pillow's parsers raise almost anything on damaged headers.
+        raise BadPictureError(f"{name} cannot be read as a picture: {_reason(error, name)}.") from None
+
+
 def png(picture: Image.Image) -> bytes:
     """Encodes a picture as PNG; the same pixels always give the same bytes."""
     stream = io.BytesIO()

@@ -202,7 +202,15 @@ def _with_first_annotation(root, **keys):
 
 
 @pytest.mark.parametrize(
-    "outline", [[0, 0, 8, 0, 8, 8], {"size": [16, 24], "counts": "no run lengths"}, {"size": [16, 24]}, [["a"] * 6]]
+    "outline",
+    [
+        [0, 0, 8, 0, 8],
+        [[0, 0, 3.5e8, 0, 3.5e8, 8]],
+        {"size": [16, 24], "counts": [3, 5]},
+        {"size": [16, 24], "counts": "no run lengths"},
+        {"size": [16, 24]},
+        [["a"] * 6],
+    ],
 )
 def test_a_coco_annotation_that_cannot_be_drawn_costs_no_other_picture(outline, tmp_path):
     config = layouts.coco(tmp_path / "in")

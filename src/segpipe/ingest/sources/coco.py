@@ -1,8 +1,7 @@
-"""COCO annotation files in, records out: polygons and run lengths drawn into one mask per picture."""
+"""Lists the pictures of COCO annotation files and draws their polygons and run lengths into one mask per picture."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,17 +10,15 @@ import numpy as np
 from segpipe import schema
 from segpipe.config import Config, Split
 from segpipe.errors import DataError
-from segpipe.ingest import splits
+from segpipe.ingest import picture, splits
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record, part_size
+from segpipe.ingest.sources import coco_file
 from segpipe.io import files
 from segpipe.text import first_five
 
 IGNORED = "ignore"
 """Class name in `source.categories` for what no loss and no metric counts."""
-
-_TRIANGLE = 6
-"""Coordinates of the smallest polygon."""
 
 _ELSEWHERE = (".", "images", "../images", "../{name}", "..")
 """Where images may lie, as seen from the annotation file; {name} is train2017 of instances_train2017.json."""
@@ -37,12 +34,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Annotated:
-    """One image with its annotations, the ones to be drawn first in front."""
+    """One image with its annotations, the ones to be drawn first in front; no size if the file names none."""
 
     id: str
     path: str
-    height: int
-    width: int
+    height: int | None
+    width: int | None
     split: str | None
     shapes: tuple[Shape, ...]
 
@@ -55,6 +52,7 @@ class Images:
     background: int
     given: frozenset[str]
     of_config: Split
+    max_megapixels: float
 
     @property
     def size(self) -> int:
@@ -70,9 +68,9 @@ class Images:
         for image in self.images:
             problem = ""
             try:
-                mask = draw(image, self.background)
+                mask = draw(_sized(image, self.max_megapixels), self.background)
             except BadPictureError as error:
-                problem, mask = str(error), np.full((image.height, image.width), schema.IGNORE, np.uint8)
+                problem, mask = str(error), np.full((1, 1), schema.IGNORE, np.uint8)
             record = Record(image.id, image.path, mask, image.split, ignored=(schema.IGNORE,), problem=problem)
             yield splits.complete(record, self.given, self.of_config)
 
@@ -89,9 +87,9 @@ def parts(config: Config) -> list[Part]:
     found = [image for path, split in by_file.items() for image in _images(path, split, config)]
     found.sort(key=lambda image: splits.unit_hash(image.id, 0))
     given = frozenset(split for split in by_file.values() if split)
-    size = part_size(len(found))
+    size, megapixels = part_size(len(found)), config.source.max_megapixels
     return [
-        Images(tuple(found[start : start + size]), config.data.class_values[0], given, config.split)
+        Images(tuple(found[start : start + size]), config.data.class_values[0], given, config.split, megapixels)
         for start in range(0, len(found), size)
     ]
 
@@ -109,9 +107,29 @@ def _files(config: Config) -> list[files.Entry]:
 
 
 def _named(path: str, config: Config) -> list[str]:
-    images = _load(path)["images"]
+    images = coco_file.read(path).images
     folder = _folder(path, images, config.source.images)
-    return [files.join(folder, image["file_name"]) for image in images]
+    return [files.join(folder, image.file_name) for image in images]
+
+
+def _sized(image: Annotated, max_megapixels: float) -> Annotated:
+    """The image with a size: as the annotation file says, or else as the picture's header does.
+
+    Raises:
+      BadPictureError: the picture cannot be read, or is so large that its mask would take the memory.
+    """
+    height, width = image.height, image.width
+    if not (height and width):
+        try:
+            width, height = picture.size(files.read(image.path), image.path)
+        except OSError as error:
+            raise BadPictureError(f"{image.path} cannot be read: {error.strerror or type(error).__name__}.") from None
+    if height * width > max_megapixels * 1e6:
+        raise BadPictureError(
+            f"{image.path} has {height * width / 1e6:,.0f} megapixels ({width}×{height}); source.max_megapixels allows "
+            f"{max_megapixels:g}."
+        )
+    return replace(image, height=height, width=width)
 
 
 def draw(image: Annotated, background: int) -> np.ndarray:
@@ -125,20 +143,17 @@ def draw(image: Annotated, background: int) -> np.ndarray:
         from pycocotools import mask as run_lengths
     except ImportError:
         raise DataError('source.kind = "coco" needs pycocotools; install segpipe[sources].') from None
-    mask = np.full((image.height, image.width), background, np.uint8)
+    height, width = image.height or 0, image.width or 0
+    mask = np.full((height, width), background, np.uint8)
     for shape in image.shapes:
         outline = shape.segmentation
         try:
-            if isinstance(outline, list):
-                # A line covers nothing: pycocotools leaves it out, too, but fails where it comes first.
-                outline = [polygon for polygon in outline if len(polygon) >= _TRIANGLE]
-                if not outline:
-                    continue
-                encoded = run_lengths.merge(run_lengths.frPyObjects(outline, image.height, image.width))
-            elif isinstance(outline["counts"], list):
-                encoded = run_lengths.frPyObjects(outline, image.height, image.width)
+            if isinstance(outline, dict):
+                encoded = run_lengths.frPyObjects(coco_file.checked_run_lengths(outline, height, width), height, width)
+            elif polygons := coco_file.checked_polygons(outline, height, width):
+                encoded = run_lengths.merge(run_lengths.frPyObjects(polygons, height, width))
             else:
-                encoded = outline
+                continue
             drawn = run_lengths.decode(encoded).astype(bool)
             mask[drawn] = shape.value
         except Exception as error:  # pycocotools' C code raises almost anything.
@@ -148,77 +163,73 @@ def draw(image: Annotated, background: int) -> np.ndarray:
 
 
 def _images(path: str, split: str | None, config: Config) -> list[Annotated]:
-    content = _load(path)
-    values = _values(content["categories"], config, path)
-    shapes: dict[Any, list[tuple[float, Any, Shape]]] = {}
-    for annotation in content["annotations"]:
-        outline = annotation.get("segmentation")
-        if not outline:
+    content = coco_file.read(path)
+    values = _values(content, config, path)
+    ordered = all(isinstance(annotation.id, int) for annotation in content.annotations)
+    shapes: dict[str, list[tuple[float, int, Shape]]] = {}
+    for position, annotation in enumerate(content.annotations):
+        if not annotation.segmentation:
             continue
-        category = annotation.get("category_id")
+        category = annotation.category_id
         # A crowd's outline runs around many objects and what is between them.
-        value = schema.IGNORE if annotation.get("iscrowd") else values.get(category)
+        value = schema.IGNORE if annotation.iscrowd else values.get(category or "")
         if value is None:
+            name = position if annotation.id is None else annotation.id
             raise DataError(
-                f"{path}: annotation {annotation['id']} has the category_id {category}, which is none of the file's "
-                f"categories ({first_five([str(known) for known in values])}); add it to them or mend the annotation."
+                f"{path}: annotation {name} has the category_id {category}, which is none of the file's "
+                f"categories ({first_five(list(values))}); add it to them or mend the annotation."
             )
         # The larger first: what is small lies on top, as a cup on a table.
-        order = (-float(annotation.get("area", 0)), annotation["id"])
-        shapes.setdefault(annotation["image_id"], []).append((*order, Shape(value, outline)))
-    folder = _folder(path, content["images"], config.source.images)
+        tie = int(annotation.id or 0) if ordered else position
+        shape = Shape(value, annotation.segmentation)
+        shapes.setdefault(annotation.image_id, []).append((-coco_file.area(annotation), tie, shape))
+    folder = _folder(path, content.images, config.source.images)
     name = PurePosixPath(path).stem
     return [
         Annotated(
-            f"{name}/{PurePosixPath(image['file_name']).with_suffix('')}",
-            files.join(folder, image["file_name"]),
-            image["height"],
-            image["width"],
+            f"{name}/{PurePosixPath(image.file_name).with_suffix('')}",
+            files.join(folder, image.file_name),
+            image.height,
+            image.width,
             split,
-            tuple(shape for *_, shape in sorted(shapes.get(image["id"], ()), key=lambda item: item[:2])),
+            tuple(shape for *_, shape in sorted(shapes.get(image.id, ()), key=lambda item: item[:2])),
         )
-        for image in content["images"]
+        for image in content.images
     ]
 
 
-def _load(path: str) -> dict[str, Any]:
-    try:
-        content = json.loads(files.read(path))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON: {error}.") from None
-    missing = [key for key in ("images", "annotations", "categories") if key not in content]
-    if not isinstance(content, dict) or missing:
-        raise DataError(f"{path} is not a COCO annotation file: it has no {', '.join(missing)}.")
-    return content
+def _values(content: coco_file.CocoFile, config: Config, path: str) -> dict[str, int]:
+    """Mask value by category id: through `source.categories`, or by the class of the same name.
 
-
-def _values(categories: list[dict[str, Any]], config: Config, path: str) -> dict[Any, int]:
-    """Mask value by category id: through `source.categories`, or by the class of the same name."""
+    A category that no annotation names needs no class: some tools write a root above all others.
+    """
     value_of: Mapping[str, int] = {
         **dict(zip(config.data.classes, config.data.class_values, strict=True)),
         IGNORED: schema.IGNORE,
     }
-    names = [category["name"] for category in categories]
-    mapped = {name: config.source.categories.get(name, name) for name in names}
-    unknown = sorted(name for name, class_name in mapped.items() if class_name not in value_of)
+    used = {annotation.category_id for annotation in content.annotations}
+    categories = content.categories
+    class_of = {category.id: config.source.categories.get(category.name, category.name) for category in categories}
+    nameless = [category for category in categories if class_of[category.id] not in value_of]
+    unknown = sorted(category.name for category in nameless if category.id in used)
     if unknown:
         raise DataError(
             f"{path} has categories without a class: {first_five(unknown)}. Map each in [source.categories] to one of "
             f"{', '.join(config.data.classes)} or {IGNORED}."
         )
-    return {category["id"]: value_of[mapped[category["name"]]] for category in categories}
+    return {category: value_of[name] for category, name in class_of.items() if name in value_of}
 
 
-def _folder(path: str, images: list[dict[str, Any]], wanted: str) -> str:
+def _folder(path: str, images: Sequence[coco_file.Image], wanted: str) -> str:
     """Where the images lie: the folder in which the first one is found."""
     if not images:
         return ""
     here, name = path.rpartition("/")[0], PurePosixPath(path).stem.rsplit("_", 1)[-1]
     tried = [files.join(here, candidate.format(name=name)) for candidate in ([wanted] if wanted else _ELSEWHERE)]
     for folder in tried:
-        if files.exists(files.join(folder, images[0]["file_name"])):
+        if files.exists(files.join(folder, images[0].file_name)):
             return folder
-    first = images[0]["file_name"]
+    first = images[0].file_name
     raise DataError(f"{first} of {path} is not in {', '.join(tried)}; name its folder in source.images.")
 
 
