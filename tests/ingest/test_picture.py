@@ -93,6 +93,43 @@ def test_exif_rotation_is_baked_in_and_the_mask_drawn_upright_still_matches(orie
     assert "exif" not in Image.open(io.BytesIO(checked.image)).info
 
 
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_with_its_own_orientation_is_turned_by_it(image_format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.zeros((16, 24), np.uint8)
+    stored[2:5, 4:20], stored[5:12, 4] = 1, 1  # No turn and no flip leaves it as it is.
+    wanted = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.T,
+        6: stored[::-1].T,
+        7: stored[::-1, ::-1].T,
+        8: stored[:, ::-1].T,
+    }[orientation]
+    options = {"lossless": True} if image_format == "WEBP" else {}
+    checked = _check(encoded(image(), image_format, exif=exif, **options), encoded(Image.fromarray(stored), exif=exif))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(checked.mask))), wanted)
+    assert (checked.height, checked.width) == wanted.shape
+
+
+def test_an_orientation_in_xmp_alone_turns_nothing():
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = encoded(image(), "JPEG", xmp=xmp)
+    assert _check(data, encoded(mask())).image == data
+
+
+@pytest.mark.parametrize("chunk", [b"not a tiff header", b"", b"II*\0\xff\xff\xff\xff", b"MM"])
+def test_damaged_exif_does_no_harm(chunk):
+    data = encoded(image(), "PNG")
+    exif = struct.pack(">I", len(chunk)) + b"eXIf" + chunk + struct.pack(">I", zlib.crc32(b"eXIf" + chunk))
+    damaged = data[:33] + exif + data[33:]
+    assert _check(damaged, encoded(mask())).image == damaged
+
+
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_a_mask_drawn_on_the_unturned_pixels_is_turned_along(orientation):
     exif = Image.Exif()

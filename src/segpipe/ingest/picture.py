@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from segpipe.errors import DataError
 from segpipe.ingest import masks, statistics
@@ -16,12 +16,18 @@ _PASSED_THROUGH = {("JPEG", "RGB"), ("JPEG", "L"), ("MPO", "RGB"), ("PNG", "RGB"
 """Formats and modes that TensorFlow decodes to the same 8-bit RGB as Pillow; all others are stored anew as PNG."""
 
 _ORIENTATION_TAG = 0x0112
-_TURNED_BY_90 = {
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+"""What brings a picture of each EXIF orientation upright."""
+
+_TURNED_BY_90 = (5, 6, 7, 8)
 """EXIF orientations that swap width and height: there the mask's size tells whether it was drawn on the upright
 picture, as viewers show it, or on the pixels as they are stored. Elsewhere it is taken to be drawn upright."""
 
@@ -157,17 +163,43 @@ def png(picture: Image.Image) -> bytes:
 def storable(data: bytes, picture: Image.Image) -> tuple[bytes, Image.Image]:
     """What the data contract stores of a decoded picture, and the picture upright, RGB or grey, 8 bit."""
     plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
-    if plain and picture.getexif().get(_ORIENTATION_TAG, 1) in (0, 1):
+    if plain and orientation(picture) == 1:
         return data, picture
-    upright = to_8_bit(ImageOps.exif_transpose(picture))
-    return png(upright), upright
+    turned = to_8_bit(upright(picture))
+    return png(turned), turned
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation of a decoded picture, 1…8; 1 (upright) if it has none or a damaged one.
+
+    XMP is not asked: viewers differ on it. Pillow turns a TIFF while decoding, so that it is upright here.
+    """
+    exif = Image.Exif()
+    try:
+        exif.load(picture.info.get("exif") or b"")
+        tag = exif.get(_ORIENTATION_TAG, 1)
+    except Exception:  # Pillow's parser raises almost anything on damaged EXIF.
+        return 1
+    return tag if tag in _TURNS else 1
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """The decoded picture as its EXIF orientation wants it shown."""
+    turn = _TURNS.get(orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _normalise(data: bytes, picture: Image.Image, truth: Image.Image) -> tuple[bytes, Image.Image, Image.Image]:
-    """Image bytes to store, the upright image as RGB or L, and the mask turned along where it was drawn unturned."""
-    orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-    if orientation in _TURNED_BY_90 and truth.size == picture.size and picture.width != picture.height:
-        truth = truth.transpose(_TURNED_BY_90[orientation])
+    """Image bytes to store, the upright image as RGB or L, and the mask upright.
+
+    A mask with an orientation of its own is turned by it; one without is turned along with its image if it was drawn
+    on the pixels as they are stored.
+    """
+    turn = orientation(picture)
+    if orientation(truth) != 1:
+        truth = upright(truth)
+    elif turn in _TURNED_BY_90 and truth.size == picture.size and picture.width != picture.height:
+        truth = truth.transpose(_TURNS[turn])
     return *storable(data, picture), truth
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from segpipe.errors import DataError
 from segpipe.ingest import example
 from segpipe.ingest.prepare import prepare
+from segpipe.ingest.sources import csv
 from segpipe.io import tfrecord
 from tests import pictures
 from tests.ingest.sources import layouts
@@ -53,6 +54,30 @@ def test_a_csv_that_is_not_utf_8(tmp_path):
     (tmp_path / "in" / "index.csv").write_bytes("image,mask,key\nhündchen.jpg,a.png,1\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"is not UTF-8 text; save the CSV as UTF-8"):
         _prepare(config, tmp_path)
+
+
+def test_a_csv_with_backslashes_names_files_in_folders(tmp_path):
+    config = layouts.csv(tmp_path / "in")
+    path = tmp_path / "in" / "index.csv"
+    path.write_text(path.read_text().replace("/", "\\"))
+    assert sum(_prepare(config, tmp_path).counts.values()) == layouts.NUMBER
+
+
+def test_addresses_without_a_suffix_have_ids_of_their_own(tmp_path):
+    path = tmp_path / "index.csv"
+    path.write_text("image,mask\n" + "".join(f"https://pictures.test/{i},https://masks.test/{i}\n" for i in range(3)))
+    listed = csv.records(pictures.config(path, source={"kind": "csv"}))
+    assert [record.id for record in listed] == [f"https://pictures.test/{i}" for i in range(3)]
+
+
+def test_coco_file_names_with_backslashes_are_found(tmp_path):
+    config = layouts.coco(tmp_path / "in")
+    path = tmp_path / "in" / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    for image in content["images"]:
+        image["file_name"] = f"..\\images\\{image['file_name']}"
+    path.write_text(json.dumps(content))
+    assert sum(_prepare(config, tmp_path, images="../images").counts.values()) == layouts.NUMBER
 
 
 def test_semicolons_and_a_byte_order_mark_as_spreadsheets_write_them(tmp_path):

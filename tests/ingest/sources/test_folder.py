@@ -63,3 +63,11 @@ def test_missing_folders_are_told(dataset, keys, reason):
 def test_an_empty_folder_is_told(dataset):
     with pytest.raises(DataError, match="holds no pictures"):
         folder.records(config(dataset([])))
+
+
+def test_names_from_a_mac_and_from_elsewhere_pair_up(dataset):
+    root = dataset(["Z\u00fcrich"])
+    (root / "masks" / "Z\u00fcrich.png").rename(root / "masks" / "Zu\u0308rich.png")
+    [record] = folder.records(config(root))
+    assert record.id == "Z\u00fcrich"
+    assert str(record.mask).endswith("Zu\u0308rich.png")

@@ -14,6 +14,7 @@ from segpipe.ingest import picture, splits
 from segpipe.ingest.picture import BadPictureError
 from segpipe.ingest.record import Part, Record, part_size
 from segpipe.ingest.sources import coco_file
+from segpipe.ingest.sources.table import portable
 from segpipe.io import files
 from segpipe.text import first_five
 
@@ -109,7 +110,7 @@ def _files(config: Config) -> list[files.Entry]:
 def _named(path: str, config: Config) -> list[str]:
     images = coco_file.read(path).images
     folder = _folder(path, images, config.source.images)
-    return [files.join(folder, image.file_name) for image in images]
+    return [files.join(folder, portable(image.file_name, folder)) for image in images]
 
 
 def _sized(image: Annotated, max_megapixels: float) -> Annotated:
@@ -184,17 +185,18 @@ def _images(path: str, split: str | None, config: Config) -> list[Annotated]:
         shape = Shape(value, annotation.segmentation)
         shapes.setdefault(annotation.image_id, []).append((-coco_file.area(annotation), tie, shape))
     folder = _folder(path, content.images, config.source.images)
+    names = [portable(image.file_name, folder) for image in content.images]
     name = PurePosixPath(path).stem
     return [
         Annotated(
-            f"{name}/{PurePosixPath(image.file_name).with_suffix('')}",
-            files.join(folder, image.file_name),
+            f"{name}/{PurePosixPath(file_name).with_suffix('')}",
+            files.join(folder, file_name),
             image.height,
             image.width,
             split,
             tuple(shape for *_, shape in sorted(shapes.get(image.id, ()), key=lambda item: item[:2])),
         )
-        for image in content.images
+        for image, file_name in zip(content.images, names, strict=True)
     ]
 
 
@@ -227,7 +229,7 @@ def _folder(path: str, images: Sequence[coco_file.Image], wanted: str) -> str:
     here, name = path.rpartition("/")[0], PurePosixPath(path).stem.rsplit("_", 1)[-1]
     tried = [files.join(here, candidate.format(name=name)) for candidate in ([wanted] if wanted else _ELSEWHERE)]
     for folder in tried:
-        if files.exists(files.join(folder, images[0].file_name)):
+        if files.exists(files.join(folder, portable(images[0].file_name, folder))):
             return folder
     first = images[0].file_name
     raise DataError(f"{first} of {path} is not in {', '.join(tried)}; name its folder in source.images.")

@@ -3,12 +3,13 @@
 import csv
 import io
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record, in_parts
-from segpipe.ingest.sources.table import Columns, folders_of
+from segpipe.ingest.sources.table import Columns, folders_of, portable
 from segpipe.io import files
 
 
@@ -30,7 +31,9 @@ def records(config: Config) -> list[Record]:
         rows = _read(entry.path)
         columns.check(rows.fieldnames or (), entry.path)
         for row in rows:
-            key = (row[columns.image] or "").rpartition(".")[0] or str(rows.line_num)
+            for column, folder in zip((columns.image, columns.mask), folders, strict=True):
+                row[column] = portable(row[column] or "", folder)
+            key = _without_suffix(row[columns.image]) or str(rows.line_num)
             record = columns.record(row, key, folders, f"{entry.path} line {rows.line_num}")
             found.append(_by_glob(record, folders[0], config))
     given = {record.split for record in found if record.split}
@@ -57,6 +60,12 @@ def _read(path: str) -> csv.DictReader:
     first_line = text.partition("\n")[0]
     delimiter = max(",;\t", key=first_line.count)
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _without_suffix(path: str) -> str:
+    """a/b.jpg as a/b; a dot in a folder or a host is no suffix: https://images.example.com/123 stays whole."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{PurePosixPath(name).stem}"
 
 
 def _by_glob(record: Record, folder: str, config: Config) -> Record:

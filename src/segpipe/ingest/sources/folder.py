@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from typing import NamedTuple
 
 from segpipe.config import Config, Split
@@ -129,7 +130,8 @@ def _by_id(folder: str, pattern: str) -> dict[str, _File]:
             key = f"{split}/{named['id']}" if split else named["id"]
         else:
             key = _split_suffix(relative)[0]
-        key = os.fsencode(key).decode("utf-8", "backslashreplace")
+        # A Mac writes ü as two characters, others as one: NFC makes one pair of both.
+        key = unicodedata.normalize("NFC", os.fsencode(key).decode("utf-8", "backslashreplace"))
         if key in found:
             raise DataError(f"{found[key].path} and {path} have the same id {key!r}; rename one of them.")
         found[key] = _File(path, relative, split)

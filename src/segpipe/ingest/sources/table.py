@@ -102,6 +102,13 @@ def located(value: str, folder: str) -> str:
     return value if files.is_url(value) or value.startswith("/") else files.join(folder, value)
 
 
+def portable(value: str, folder: str) -> str:
+    """The cell with / for \\, if no file is there under its name as it is: tables written on Windows."""
+    if "\\" not in value or files.exists(located(value, folder)):
+        return value
+    return value.replace("\\", "/")
+
+
 def _content(value: Any, folder: str, where: str) -> str | bytes:
     """A cell as path or bytes; the Hugging Face Image feature is a struct of both."""
     if isinstance(value, Mapping):
