@@ -16,7 +16,8 @@ from segpipe.predict.listing import listing
 from segpipe.predict.single import predict
 from segpipe.preprocess import pictures
 from segpipe.savedmodel.export import export
-from segpipe.savedmodel.predictor import Predictor, enlarge
+from segpipe.savedmodel.native_size import at_size
+from segpipe.savedmodel.predictor import Predictor
 from tests.savedmodel.test_export import CLASSES, CONFIG, SIZE, transform
 
 JPEG_SIZE = (75, 50)  # width, height
@@ -64,7 +65,7 @@ def test_one_jpeg_gets_one_mask_by_every_way(network, run_folder, jpeg, tmp_path
     assert result.stdout.splitlines()[-1] == str(tmp_path / "out")
     by_command = np.asarray(Image.open(tmp_path / "out" / "photo.mask.png"))
     np.testing.assert_array_equal(by_signature, by_keras)
-    np.testing.assert_array_equal(by_command, enlarge(by_keras.astype(np.uint8), JPEG_SIZE[1], JPEG_SIZE[0]))
+    np.testing.assert_array_equal(by_command, at_size(by_keras.astype(np.uint8), JPEG_SIZE[1], JPEG_SIZE[0]))
 
 
 def test_mask_and_overlay_have_the_pictures_size_and_the_models_colours(predictor, jpeg, tmp_path):
@@ -132,11 +133,6 @@ def test_tfx_model_folders_are_models(run_folder, tmp_path):
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(UserError, match="no model in"):
         Predictor.load(tmp_path)
-
-
-def test_masks_are_enlarged_by_the_nearest_pixel():
-    mask = np.array([[0, 1], [2, 3]], np.uint8)
-    np.testing.assert_array_equal(enlarge(mask, 4, 6), np.kron(mask, np.ones((2, 3), np.uint8)))
 
 
 def test_bytes_that_are_no_picture_are_refused(predictor):

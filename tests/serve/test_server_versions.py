@@ -13,9 +13,9 @@ import requests
 from segpipe.errors import UserError
 from segpipe.savedmodel.find import find
 from segpipe.savedmodel.load import load
+from segpipe.savedmodel.request_error import RequestError
 from segpipe.serve import server
 from segpipe.serve.batching import Batcher, BatchLimits
-from segpipe.serve.http_errors import RequestError
 from segpipe.serve.versions import Versions
 from tests.serve import server_model
 from tests.serve.conftest import running

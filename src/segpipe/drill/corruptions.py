@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from segpipe.errors import ConfigError
+from segpipe.ingest.picture import open_picture
 
 Pixels = NDArray[np.uint8]
 _SIDE = 224
@@ -66,7 +67,7 @@ def _fog(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 def _jpeg(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=(25, 18, 15, 10, 7)[severity - 1])
-    return np.asarray(Image.open(stream).convert("RGB"))
+    return np.asarray(open_picture(stream.getvalue()).convert("RGB"))
 
 
 def _brightness(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:

@@ -24,7 +24,7 @@ from segpipe.drill import corruptions
 from segpipe.errors import DataError
 from segpipe.ingest import example, sources
 from segpipe.ingest.encode import encode
-from segpipe.ingest.picture import BadPictureError
+from segpipe.ingest.picture import BadPictureError, open_picture
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import unit_hash
 from segpipe.io import tfrecord
@@ -162,7 +162,7 @@ def _harder(serialized: bytes, split: str, config: Config) -> bytes:
     picture_id = features[schema.ID][0].decode()
     seed = int(unit_hash(picture_id, _SEED + 1) * 2**32)
     name = config.drill.corruptions[seed % len(config.drill.corruptions)]
-    with Image.open(io.BytesIO(features[schema.IMAGE][0])) as opened:
+    with open_picture(features[schema.IMAGE][0]) as opened:
         pixels = corruptions.corrupt(np.asarray(opened.convert("RGB")), name, config.drill.severity, seed)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=95, subsampling=0)

@@ -5,7 +5,6 @@ come, without labels: is it noticed? 4. Labels come in: is it confirmed? 5. Span
 gate decides which is deployed. 6. Every model is judged on the test pictures of both spans.
 """
 
-import io
 import json
 import shutil
 import time
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from segpipe import schema
 from segpipe.config import Answer, Config, checked
@@ -24,12 +22,14 @@ from segpipe.drill.runs import Outcome, Runs, digest
 from segpipe.drill.spans import Spans
 from segpipe.errors import RunError
 from segpipe.ingest import example
+from segpipe.ingest.picture import open_picture
 from segpipe.io import atomic
 from segpipe.metrics import confusion
 from segpipe.metrics.bootstrap import Interval, intervals
 from segpipe.pipeline.local import provenance
 from segpipe.pipeline.local import run as pipeline_run
 from segpipe.savedmodel.load import LoadedModel, load
+from segpipe.savedmodel.native_size import at_size
 from segpipe.serve import request_log as kept_requests
 from segpipe.watch import window
 from segpipe.watch.reference import margins_of
@@ -302,10 +302,10 @@ def _pictures(data: Spans, models: list[LoadedModel], lost: Margins) -> list[lis
     serialized = data.examples(2, schema.TEST)
     rows = []
     for parsed in (example.decode(serialized[index]) for index in worst):
-        image, mask = (Image.open(io.BytesIO(parsed[name][0])) for name in (schema.IMAGE, schema.MASK))
+        image, mask = (open_picture(parsed[name][0]) for name in (schema.IMAGE, schema.MASK))
         row = [np.asarray(image.convert("RGB")), np.asarray(mask)]
         for model in models:
             [answer] = model.signature().run([parsed[schema.IMAGE][0]])
-            row.append(np.asarray(Image.fromarray(answer["mask"]).resize(image.size, Image.Resampling.NEAREST)))
+            row.append(at_size(answer["mask"], image.height, image.width))
         rows.append(row)
     return rows

@@ -12,6 +12,7 @@ from PIL import Image
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest import encode, masks
+from segpipe.ingest.picture import open_picture
 from segpipe.ingest.record import Record
 
 MOST_SHOWN = 24
@@ -98,7 +99,7 @@ def _seen(value: str | bytes, max_megapixels: float) -> Image.Image | None:
     """What a damaged file shows: the part before the damage, or nothing."""
     try:
         data, _ = encode.content(value, "", "")
-        found = Image.open(io.BytesIO(data))
+        found = open_picture(data)
         if found.width * found.height > max_megapixels * 1e6:
             return None
         with suppress(Exception):

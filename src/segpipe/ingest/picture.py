@@ -5,15 +5,20 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from segpipe.errors import DataError
 from segpipe.ingest import masks, statistics
 
 _PASSED_THROUGH = {("JPEG", "RGB"), ("JPEG", "L"), ("MPO", "RGB"), ("PNG", "RGB"), ("PNG", "L")}
 """Formats and modes that TensorFlow decodes to the same 8-bit RGB as Pillow; all others are stored anew as PNG."""
+
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "DIB", "TGA")
+"""Pillow's names of the formats that are read, those of `sources.folder.PICTURE_SUFFIXES`. No other decoder is reached,
+whatever a file is called: an EPS, for one, would start Ghostscript."""
 
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
@@ -72,7 +77,7 @@ def check(
     """Decodes a picture and its mask once, checks that they fit, and returns what is to be stored.
 
     Args:
-      image: the encoded image, in any format that Pillow reads.
+      image: the encoded image, in one of `FORMATS`.
       mask: the encoded mask, or class values as uint8 [H, W].
       meaning: which mask value is which class.
       max_megapixels: pictures above this are refused by their header, before any memory is asked for their pixels.
@@ -107,6 +112,16 @@ def check(
     )
 
 
+def open_picture(source: bytes | str | Path) -> ImageFile.ImageFile:
+    """Opens a picture, encoded or as a local file, if it is in one of `FORMATS`; no pixel is decoded yet.
+
+    Raises:
+      Exception: almost any; Pillow's parsers are not particular. UnidentifiedImageError for other formats.
+    """
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours come with config or request.
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+
+
 def load(data: bytes, name: str, max_megapixels: float) -> Image.Image:
     """Decodes one picture completely.
 
@@ -115,9 +130,8 @@ def load(data: bytes, name: str, max_megapixels: float) -> Image.Image:
     """
     if not data:
         raise BadPictureError(f"{name} is empty (0 bytes).")
-    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours comes from the config.
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = open_picture(data)
         megapixels = picture.width * picture.height / 1e6
         if megapixels > max_megapixels:
             raise BadPictureError(
@@ -160,10 +174,15 @@ def png(picture: Image.Image) -> bytes:
     return stream.getvalue()
 
 
+def is_storable(picture: Image.Image) -> bool:
+    """Whether TensorFlow decodes the file of a decoded picture to the same upright, 8-bit pixels as Pillow."""
+    plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
+    return plain and orientation(picture) == 1
+
+
 def storable(data: bytes, picture: Image.Image) -> tuple[bytes, Image.Image]:
     """What the data contract stores of a decoded picture, and the picture upright, RGB or grey, 8 bit."""
-    plain = (picture.format, picture.mode) in _PASSED_THROUGH and "transparency" not in picture.info
-    if plain and orientation(picture) == 1:
+    if is_storable(picture):
         return data, picture
     turned = to_8_bit(upright(picture))
     return png(turned), turned

@@ -1,6 +1,5 @@
 """Folders, globs or URLs of pictures in, predictions of all of them out; memory does not grow with their number."""
 
-import io
 import json
 import math
 from collections import deque
@@ -11,18 +10,19 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import numpy as np
-from PIL import Image
 
 from segpipe.errors import UserError
+from segpipe.ingest import picture
 from segpipe.io import files
 from segpipe.palette import palette
 from segpipe.predict import rendering
 from segpipe.predict.listing import Listed
 from segpipe.progress import report
 from segpipe.savedmodel.load import LoadedModel, Outputs
-from segpipe.serve import guard
+from segpipe.savedmodel.native_size import at_size
+from segpipe.savedmodel.picture import Accepted, accept
+from segpipe.savedmodel.request_error import RequestError
 from segpipe.serve.batching import Batcher, BatchLimits
-from segpipe.serve.http_errors import RequestError
 
 _READERS = 8
 _WINDOW = 64
@@ -93,7 +93,7 @@ def classes_of(model: LoadedModel) -> tuple[list[str], np.ndarray]:
     return list(classes), colors
 
 
-def read_picture(listed: Listed, max_megapixels: float) -> guard.Accepted:
+def read_picture(listed: Listed, max_megapixels: float) -> Accepted:
     """Reads one picture and checks it.
 
     Raises:
@@ -104,16 +104,16 @@ def read_picture(listed: Listed, max_megapixels: float) -> guard.Accepted:
         data = files.read(listed.path)
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None
-    return guard.accept(data, max_megapixels, name)
+    return accept(data, max_megapixels, name, "--max-megapixels")
 
 
 def predicted(listed: Listed, encoded: bytes, outputs: Outputs) -> rendering.Predicted:
-    """The prediction at the picture's own size; each pixel takes the class of the nearest pixel of the model's mask."""
-    with Image.open(io.BytesIO(encoded)) as opened:
+    """The prediction at the picture's own size, see `native_size`."""
+    with picture.open_picture(encoded) as opened:
         image = np.asarray(opened.convert("RGB"))
     height, width = image.shape[:2]
-    mask = Image.fromarray(outputs["mask"]).resize((width, height), Image.Resampling.NEAREST)
-    return rendering.Predicted(listed.id, listed.number, image, np.asarray(mask), float(outputs["confidence"]))
+    mask = at_size(outputs["mask"], height, width)
+    return rendering.Predicted(listed.id, listed.number, image, mask, float(outputs["confidence"]))
 
 
 class Tables:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from segpipe import schema
 from segpipe.ingest import example
+from segpipe.ingest.picture import open_picture
 from segpipe.palette import overlay
 from segpipe.publish.files import File
 from segpipe.publish.space.templates.predictor import Predictor
@@ -54,7 +55,7 @@ def _suffix(image: bytes) -> str:
 def _panel(predictor: Predictor, picture: Picture) -> bytes:
     prediction = predictor.predict(picture.image)
     height, width = prediction.mask.shape
-    truth = Image.open(io.BytesIO(picture.mask)).resize((width, height), Image.Resampling.NEAREST)
+    truth = open_picture(picture.mask).resize((width, height), Image.Resampling.NEAREST)
     shown = [
         prediction.picture,
         overlay(prediction.picture, np.asarray(truth), colors=predictor.palette),

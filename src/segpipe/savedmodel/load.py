@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from segpipe.errors import UserError
-from segpipe.serve.http_errors import RequestError
+from segpipe.savedmodel.request_error import RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
 EMBEDDINGS = "embeddings"

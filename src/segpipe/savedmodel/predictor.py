@@ -1,6 +1,5 @@
 """A model folder in, a function from encoded pictures to masks of their own size out."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from PIL import Image
 
 from segpipe.errors import DataError, UserError
+from segpipe.ingest.picture import open_picture
 from segpipe.savedmodel.export import CARD
+from segpipe.savedmodel.native_size import at_size
 
 
 class Predictor:
@@ -63,16 +63,7 @@ class Predictor:
             sizes = [_size(picture) for picture in encoded]
         except tf.errors.InvalidArgumentError as error:
             raise DataError(f"a picture cannot be decoded as JPEG or PNG: {error.message.splitlines()[0]}") from None
-        return [enlarge(mask, height, width) for mask, (height, width) in zip(masks, sizes, strict=True)]
-
-
-def enlarge(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resizes a mask uint8 [h, w] to [height, width] by the nearest pixel."""
-    rows, columns = (
-        np.minimum((np.arange(wanted) + 0.5) * given / wanted, given - 1).astype(np.intp)
-        for wanted, given in zip((height, width), mask.shape, strict=True)
-    )
-    return mask[rows[:, None], columns]
+        return [at_size(mask, height, width) for mask, (height, width) in zip(masks, sizes, strict=True)]
 
 
 def saved_model_folder(place: Path, runs: Path = Path("runs")) -> Path:
@@ -101,5 +92,5 @@ def _versions(folder: Path) -> list[Path]:
 
 def _size(encoded: bytes) -> tuple[int, int]:
     """Height and width of a picture, from its header."""
-    with Image.open(io.BytesIO(encoded)) as picture:
+    with open_picture(encoded) as picture:
         return picture.height, picture.width

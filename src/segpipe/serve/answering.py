@@ -1,4 +1,4 @@
-"""Byte strings for one signature in, arrays out: the way of every protocol through guard, queue and model."""
+"""Answers byte strings for one signature with arrays: every protocol goes through this check, queue and model."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from segpipe.savedmodel.load import DEFAULT_SIGNATURE, LoadedModel, Outputs
-from segpipe.serve import guard
+from segpipe.savedmodel.picture import accept
+from segpipe.savedmodel.request_error import RequestError
 from segpipe.serve.batching import Batcher
-from segpipe.serve.http_errors import RequestError
 
 _NOMINAL_PIXELS = 1_000_000
 """Taken for the size of what is no picture."""
 _EXAMPLES = "examples"
-"""The input of the signatures for training and evaluation: pictures in Examples, which no guard looks at."""
+"""The input of the signatures for training and evaluation: pictures in Examples, which nothing checks."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,6 @@ class Answerer:
 
     def _accept(self, items: Sequence[bytes]) -> list[tuple[bytes, int]]:
         accepted = [
-            guard.accept(item, self.limits.max_megapixels, f"instance {position}")
-            for position, item in enumerate(items)
+            accept(item, self.limits.max_megapixels, f"instance {position}") for position, item in enumerate(items)
         ]
         return [(one.encoded, one.pixels) for one in accepted]

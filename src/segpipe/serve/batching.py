@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from segpipe.savedmodel.load import Outputs, Signature
-from segpipe.serve.http_errors import OVERLOADED, RequestError
+from segpipe.savedmodel.request_error import OVERLOADED, RequestError
 
 
 @dataclass(frozen=True)

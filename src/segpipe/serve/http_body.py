@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from segpipe.serve.http_errors import TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RequestError
+from segpipe.savedmodel.request_error import TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RequestError
 
 _DRAINED = 10
 """So many times the limit is read and thrown away: a client that still sends would see a broken pipe, not the 413."""

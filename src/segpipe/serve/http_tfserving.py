@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from segpipe.savedmodel.load import LoadedModel, Signature
+from segpipe.savedmodel.request_error import NOT_FOUND, RequestError
 from segpipe.serve.answering import Answerer
 from segpipe.serve.http_body import json_response, parse_json, read_body
-from segpipe.serve.http_errors import NOT_FOUND, RequestError
 from segpipe.serve.versions import Versions
 
 

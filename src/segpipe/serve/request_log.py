@@ -4,7 +4,6 @@ One JSON line per picture in `YYYY-MM-DD.jsonl`; with pictures, the encoded pict
 `pictures/ID.bin` and `pictures/ID.png`. Lines are only appended, so a killed server leaves at most one torn line.
 """
 
-import io
 import json
 import logging
 import queue
@@ -127,7 +126,7 @@ class Keeper:
         sweep(self._folder, self._retention)
 
     def _keep(self, at_s: float, model: "LoadedModel", data: bytes, prediction: "Outputs") -> None:
-        with Image.open(io.BytesIO(data)) as opened:
+        with picture.open_picture(data) as opened:
             upright = picture.to_8_bit(opened)
         kept = Kept(
             id=f"{int(at_s)}-{uuid.uuid4().hex[:12]}",

@@ -22,10 +22,10 @@ from starlette.routing import Route
 
 from segpipe.errors import UserError
 from segpipe.savedmodel.load import LoadedModel
+from segpipe.savedmodel.request_error import OVERLOADED, RequestError
 from segpipe.serve.answering import Answered, Answerer, RequestLimits
 from segpipe.serve.batching import Batcher, BatchLimits
 from segpipe.serve.http_body import json_response
-from segpipe.serve.http_errors import OVERLOADED, RequestError
 from segpipe.serve.http_metrics import Measured, Metrics
 from segpipe.serve.http_tfserving import TensorFlowServing
 from segpipe.serve.http_v2 import OpenInference

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from segpipe.savedmodel.load import LoadedModel, load
-from segpipe.serve.http_errors import NOT_FOUND, OVERLOADED, RequestError
+from segpipe.savedmodel.request_error import NOT_FOUND, OVERLOADED, RequestError
 
 _log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ def margins(kept: list[Kept], folder: Path, labels: Path, config: Config) -> NDA
         label, predicted = labels / f"{one.id}.png", kept_requests.mask_path(folder, one.id)
         if not (label.is_file() and predicted.is_file()):
             continue
-        with Image.open(predicted) as image:
+        with picture.open_picture(predicted) as image:
             prediction = np.asarray(image)
         content, name = encode.content(str(label), one.id, "label")
         drawn = picture.load(content, name, config.source.max_megapixels)

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpipe.errors import UserError
+from segpipe.ingest.picture import open_picture
 from segpipe.io import atomic
 from segpipe.metrics import confusion
 from segpipe.palette import overlay
 from segpipe.progress import report
 from segpipe.savedmodel.load import LoadedModel
+from segpipe.savedmodel.native_size import at_size
 from segpipe.serve import request_log as kept_requests
 from segpipe.serve.request_log import Kept
 
@@ -116,9 +118,9 @@ def _compared(usable: Sequence[Kept], kept_dir: Path, candidate: LoadedModel) ->
         data = [kept_requests.picture_path(kept_dir, one.id).read_bytes() for one in batch]
         for one, answer in zip(batch, candidate.signature().run(data), strict=True):
             theirs = answer["mask"]
-            with Image.open(kept_requests.mask_path(kept_dir, one.id)) as stored:
+            with open_picture(kept_requests.mask_path(kept_dir, one.id)) as stored:
                 # A candidate of another size is compared at its own.
-                champion = np.asarray(stored.resize(theirs.shape[::-1], Image.Resampling.NEAREST))
+                champion = at_size(np.asarray(stored), *theirs.shape)
             yield Disagreement(one, float((champion != theirs).mean()), champion, theirs)
 
 
@@ -136,14 +138,13 @@ def _moves(replayed: Replayed, classes: Sequence[str]) -> list[tuple[str, str, f
 
 def _pictures(one: Disagreement, kept_dir: Path, colors: NDArray[np.uint8]) -> tuple[str, str, str]:
     """Picture, champion's and candidate's overlay as data URLs."""
-    with Image.open(kept_requests.picture_path(kept_dir, one.kept.id)) as opened:
+    with open_picture(kept_requests.picture_path(kept_dir, one.kept.id)) as opened:
         image = opened.convert("RGB")
     image.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     pixels = np.asarray(image)
 
     def painted(mask: NDArray[np.uint8]) -> str:
-        sized = Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST)
-        return _url(Image.fromarray(overlay(pixels, np.asarray(sized), colors=colors)))
+        return _url(Image.fromarray(overlay(pixels, at_size(mask, image.height, image.width), colors=colors)))
 
     return _url(image), painted(one.champion), painted(one.candidate)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from segpipe import config, model
 from segpipe.cli.main import app
 from segpipe.pipeline.local import provenance
-from segpipe.savedmodel.predictor import enlarge
+from segpipe.savedmodel.native_size import at_size
 from tests import forked
 from tests.pipeline.conftest import BROKEN, Project
 
@@ -126,7 +126,7 @@ def test_one_jpeg_gets_one_mask_by_the_transform_graph_the_signature_and_the_com
     assert told.exit_code == 0, told.output
     by_command = np.asarray(Image.open(tmp_path / "000.mask.png"))
     np.testing.assert_array_equal(by_signature, by_graph)
-    np.testing.assert_array_equal(by_command, enlarge(by_graph.astype(np.uint8), *by_command.shape))
+    np.testing.assert_array_equal(by_command, at_size(by_graph.astype(np.uint8), *by_command.shape))
 
 
 def test_weights_that_are_not_there_are_refused_before_a_picture_is_read(project):

@@ -21,6 +21,7 @@ from PIL import Image
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import DataError
+from segpipe.ingest.picture import open_picture
 from segpipe.ingest.record import Part, Record, part_size
 from segpipe.ingest.splits import unit_hash
 from segpipe.io import files
@@ -154,7 +155,7 @@ def _map() -> tuple[np.ndarray, np.ndarray]:
     """The whole earth: picture uint8 [2700, 5400, 3], classes or 255 uint8 [2700, 5400]; north up, from 180° W."""
     folder = data_folder()
     width, height = _MAP_SIZE
-    with Image.open(folder / _PICTURE) as image:
+    with open_picture(folder / _PICTURE) as image:
         picture = np.asarray(image)
     stored = gzip.decompress((folder / _CLASSES).read_bytes())
     classes = np.frombuffer(stored, np.uint8).reshape(8640, 17280)[::-1]  # stored from the south pole up

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 40
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "DIB", "TGA")
+"""Pillow's names of the formats that are read; any other decoder stays out of a stranger's reach."""
 EXIF_ORIENTATION = 0x0112
 
 
@@ -101,7 +103,7 @@ def _readable(content: bytes) -> tuple[Image.Image, bytes]:
     An 8-bit JPEG or PNG goes to the model as it came; anything else is rewritten once as PNG.
     """
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
             raise BadPictureError(
                 f"The picture has {image.width} × {image.height} pixels; the most is {MAX_MEGAPIXELS} megapixels. "
