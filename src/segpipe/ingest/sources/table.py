@@ -103,7 +103,7 @@ def located(value: str, folder: str) -> str:
 
 
 def portable(value: str, folder: str) -> str:
-    """The cell with / for \\, if no file is there under its name as it is: tables written on Windows."""
+    """The cell with slashes for backslashes if no file has its name as it is: tables written on Windows."""
     if "\\" not in value or files.exists(located(value, folder)):
         return value
     return value.replace("\\", "/")
