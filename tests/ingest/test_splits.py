@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from segpipe.config import Split
 from segpipe.errors import DataError
 from segpipe.ingest.record import Record
-from segpipe.ingest.splits import assign, check_counts
+from segpipe.ingest.splits import assign, check_counts, fill
 
 
 def _record(name: str, **more: str) -> Record:
@@ -46,13 +46,44 @@ def test_the_source_decides_where_it_can():
 @pytest.mark.parametrize(
     ("split", "reason"),
     [
-        (
-            Split(),
-            r"split eval and test would get none of the 3 pictures; add pictures, raise split\.eval",
-        ),
+        (Split(), r"split eval and test would get none of the 3 pictures; add pictures, raise split\.eval"),
         (Split(train=0.8, eval=0, test=0.2), r"split\.eval is 0; raise it"),
     ],
 )
 def test_an_empty_split_says_what_to_do(split, reason):
     with pytest.raises(DataError, match=reason):
         check_counts({"train": 3}, split)
+
+
+@given(st.integers(3, 60), st.integers(0, 5))
+def test_every_split_gets_a_picture_from_three_up(number, seed):
+    records = [_record(f"p{i}") for i in range(number)]
+    split = Split(seed=seed)
+    dealt = [assign(record, split) for record in fill(records, split)]
+    assert set(dealt) == {"train", "eval", "test"}
+    by_hash = [assign(record, split) for record in records]
+    if set(by_hash) == set(dealt):
+        assert dealt == by_hash
+
+
+def test_a_group_stays_together_in_a_small_set():
+    records = [_record(f"p{i}", group=f"g{i // 2}") for i in range(6)]
+    split_of = {record.id: record.split for record in fill(records, Split(seed=3))}
+    assert all(split_of[f"p{i}"] == split_of[f"p{i + 1}"] for i in (0, 2, 4))
+    assert set(split_of.values()) == {"train", "eval", "test"}
+
+
+def test_two_pictures_or_a_split_of_the_data_stay_as_they_are():
+    for records in ([_record("a"), _record("b")], [_record("a", split="train"), *map(_record, "bcd")]):
+        assert fill(records, Split()) == records
+
+
+def test_a_split_without_a_share_stays_empty():
+    records = [_record(f"p{i}") for i in range(3)]
+    split = Split(train=0.7, eval=0, test=0.3)
+    assert {assign(record, split) for record in fill(records, split)} == {"train", "test"}
+
+
+def test_fewer_pictures_than_splits_say_how_many_it_takes():
+    with pytest.raises(DataError, match=r"none of the 2 pictures; add pictures, at least one for each split"):
+        check_counts({"train": 2}, Split())

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -11,6 +11,7 @@ from segpipe import schema
 from segpipe.config import Split
 from segpipe.errors import DataError
 from segpipe.ingest.record import Record
+from segpipe.text import count
 
 _NAMES = {
     schema.TRAIN: ("train", "training"),
@@ -28,6 +29,36 @@ def assign(record: Record, split: Split) -> str:
     if place < split.train:
         return schema.TRAIN
     return schema.EVAL if place < split.train + split.eval else schema.TEST
+
+
+def fill(records: Sequence[Record], split: Split) -> list[Record]:
+    """Gives every split of a small data set a picture, if the hash leaves one empty.
+
+    The groups are then dealt by the order of their hashes instead of by the hashes themselves. Once there are enough
+    pictures that no split is empty, the hash alone decides again.
+
+    Args:
+      records: the whole data set.
+      split: of the config.
+
+    Returns:
+      The records, each with its split; as they were if no split is empty, the data itself names splits, or there are
+      fewer groups than splits.
+    """
+    shares = {name: getattr(split, name) for name in schema.SPLITS if getattr(split, name) > 0}
+    if any(record.split for record in records) or shares.keys() <= {assign(record, split) for record in records}:
+        return list(records)
+    keys = [group_of(record, split) or record.id for record in records]
+    ranked = sorted(set(keys), key=lambda key: unit_hash(key, split.seed))
+    if len(ranked) < len(shares):
+        return list(records)
+    split_of: dict[str, str] = {}
+    names, rest = list(shares), list(ranked)
+    for earlier, name in reversed(list(enumerate(names))):  # From the highest hash down, as the hash itself deals.
+        number = min(max(1, round(shares[name] * len(ranked))), len(rest) - earlier) if earlier else len(rest)
+        split_of |= dict.fromkeys(rest[-number:], name)
+        del rest[-number:]
+    return [replace(record, split=split_of[key]) for record, key in zip(records, keys, strict=True)]
 
 
 def complete(record: Record, given: Collection[str], split: Split) -> Record:
@@ -133,4 +164,6 @@ def check_counts(counts: Mapping[str, int], split: Split) -> None:
         if share == 0
         else f"add pictures, raise split.{empty[0]} (now {share:g}) or change split.seed (now {split.seed})"
     )
-    raise DataError(f"split {' and '.join(empty)} would get none of the {total} pictures; {what}.")
+    if total < len(schema.SPLITS):
+        what = "add pictures, at least one for each split"
+    raise DataError(f"split {' and '.join(empty)} would get none of the {count(total, 'picture')}; {what}.")

@@ -4,9 +4,9 @@ from types import ModuleType
 
 from segpipe.config import Config
 from segpipe.errors import DataError
-from segpipe.ingest.record import Listed, Part, Record
+from segpipe.ingest.record import Listed, Part, Record, in_parts
 from segpipe.ingest.sources import basemap, coco, csv, folder, huggingface, parquet, spans, tfds, tfrecord, voc
-from segpipe.ingest.splits import assign, check_counts
+from segpipe.ingest.splits import assign, check_counts, fill
 from segpipe.io import files
 from segpipe.text import first_five
 
@@ -22,7 +22,9 @@ def parts(config: Config) -> list[Part]:
         of_kind = _module(config).parts(of_span)
         found += of_kind if span is None else [spans.InSpan(part, span) for part in of_kind]
     if all(isinstance(part, Listed) for part in found):
-        _check([record for part in found for record in part.records()], config)
+        records = fill([record for part in found for record in part.records()], config.split)
+        _check(records, config)
+        return in_parts(records)
     return found
 
 
