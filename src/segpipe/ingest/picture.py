@@ -161,7 +161,7 @@ def size(data: bytes, name: str) -> tuple[int, int]:
     """
     Image.MAX_IMAGE_PIXELS = None
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_picture(data) as picture:
             return picture.size
     except Exception as error:  # Pillow's parsers raise almost anything on damaged headers.
         raise BadPictureError(f"{name} cannot be read as a picture: {_reason(error, name)}.") from None
