@@ -73,7 +73,7 @@ def validate(tmp_path):
             inputs["previous_statistics"] = [count(statistics_gen.Executor, before, tmp_path / "before-statistics")]
         anomalies = standard_artifacts.ExampleAnomalies()
         anomalies.uri, anomalies.id = str(tmp_path / "anomalies"), 4
-        limits = json.dumps({"skew": skew or {}, "drift": drift or {}})
+        limits = json.dumps({"max_skew": skew or {}, "max_drift": drift or {}})
         BlockingExecutor().Do(inputs, {"anomalies": [anomalies]}, {"limits": limits})
         return anomalies
 

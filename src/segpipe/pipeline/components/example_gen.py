@@ -16,16 +16,13 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
-from tfx import types
 from tfx.components.example_gen import utils
-from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.proto import example_gen_pb2
-from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 
 from segpipe import schema
-from segpipe.config import Config, Data, from_json, to_json
+from segpipe.config import Config, Data
 from segpipe.ingest import sources
 from segpipe.ingest.part_file import Stored, store
 from segpipe.ingest.pool import Pool
@@ -33,7 +30,7 @@ from segpipe.ingest.shards import Account, Layout, write_part
 from segpipe.ingest.source_digest import check_unchanged, source_digest
 from segpipe.ingest.splits import check_counts
 from segpipe.io import files
-from segpipe.pipeline.digest import code_digest
+from segpipe.pipeline.components import node
 
 ACCOUNT = "account.json"
 """In the folder of the examples: pictures read, written by split, and left out."""
@@ -63,43 +60,39 @@ def picture_example_gen(config: Config) -> "PictureExampleGen":
     # What the model sees later changes no Example: another image_size must not read every picture again.
     data = config.data.model_copy(update={"image_size": Data.model_fields["image_size"].default})
     kept = Config(name=config.name, directory=config.directory, source=config.source, split=config.split, data=data)
-    return PictureExampleGen(
-        config=to_json(kept),
-        source_digest=source_digest(config),
-        code_digest=code_digest("segpipe.pipeline.components.example_gen"),
-    )
+    return PictureExampleGen(Parameters(config=kept, source_digest=source_digest(config)))
 
 
-class _Spec(component_spec.ComponentSpec):
-    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
-        "config": component_spec.ExecutionParameter(type=str),
-        "source_digest": component_spec.ExecutionParameter(type=str),
-        "code_digest": component_spec.ExecutionParameter(type=str),
-    }
-    INPUTS: dict[str, Any] = {}  # noqa: RUF012
-    OUTPUTS = {"examples": component_spec.ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
+class Parameters(node.Parameters):
+    """What ExampleGen depends on.
+
+    Attributes:
+      config: the run's name, folder, source, split and data.
+      source_digest: of the files of the source when the graph was built.
+    """
+
+    config: Config
+    source_digest: str
 
 
-class Executor(BaseExampleGenExecutor):
+class Executor(
+    node.BeamExecutor[Parameters],
+    interface=node.Interface(
+        Parameters,
+        outputs={"examples": standard_artifacts.Examples},
+        code="segpipe.pipeline.components.example_gen",
+    ),
+):
     """Lists the source, has Beam's workers write the parts, and judges their account."""
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        """Not used: the parts know their splits."""
-        raise NotImplementedError
-
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def run(self, artifacts: node.Artifacts, parameters: Parameters) -> None:
         """Writes the Examples.
 
         Raises:
           DataError: the source is inconsistent, a split is empty, or pictures are bad and the config wants to fail.
         """
-        config = from_json(exec_properties["config"])
-        artifact = artifact_utils.get_single_instance(output_dict["examples"])
+        config = parameters.config
+        artifact = artifacts.output("examples")
         listing = files.join(artifact.uri, PARTS)
         parts = store(sources.parts(config), listing)
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
@@ -111,7 +104,7 @@ class Executor(BaseExampleGenExecutor):
         finally:
             files.remove(listing)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
-        check_unchanged(config, exec_properties["source_digest"])
+        check_unchanged(config, parameters.source_digest)
         account.check(config)
         check_counts(account.counts, config.split)
         artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, sources.latest_span(config))
@@ -119,20 +112,8 @@ class Executor(BaseExampleGenExecutor):
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
 
-class PictureExampleGen(base_beam_component.BaseBeamComponent):
+class PictureExampleGen(node.BeamNode, executor=Executor):
     """TFX component; output `examples`, split into train, eval and test."""
-
-    SPEC_CLASS = _Spec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-
-    def __init__(self, config: str, source_digest: str, code_digest: str) -> None:
-        spec = _Spec(
-            config=config,
-            source_digest=source_digest,
-            code_digest=code_digest,
-            examples=types.Channel(type=standard_artifacts.Examples),
-        )
-        super().__init__(spec=spec)
 
 
 def write_examples(

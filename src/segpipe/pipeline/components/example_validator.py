@@ -4,7 +4,6 @@ Beside the schema it holds train against eval (skew) and against the last accept
 config's [validation], or a comparator in the schema, says how far they may lie apart.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
@@ -14,9 +13,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from tfx import types
 from tfx.components.example_validator import executor, labels
 from tfx.components.statistics_gen import stats_artifact_utils
-from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto.orchestration import execution_result_pb2
-from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.types import standard_component_specs as standard
 from tfx.utils import writer_utils
 
@@ -25,41 +23,58 @@ from segpipe.config import Validation
 from segpipe.ingest import example
 from segpipe.ingest import example_files as stored
 from segpipe.ingest.bad_picture import BadPicturesError
+from segpipe.pipeline.components import node
 from segpipe.pipeline.components.anomalies import DRIFT, SKEW, Anomaly, Compared, explain
-from segpipe.pipeline.digest import code_digest
 
 PREVIOUS = "previous_statistics"
-LIMITS = "limits"
 STATISTICS_ID = "statistics_id"
 """Property of the anomalies: which statistics were accepted. `baseline.LatestOtherAcceptedStatistics` reads it."""
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
 
-class BlockingExecutor(executor.Executor):
+class Parameters(node.Parameters):
+    """What ExampleValidator depends on.
+
+    Attributes:
+      limits: how far the distributions may lie apart.
+    """
+
+    limits: Validation
+
+
+class BlockingExecutor(
+    node.Executor[Parameters],
+    executor.Executor,
+    interface=node.Interface(
+        Parameters,
+        inputs={
+            standard.STATISTICS_KEY: standard_artifacts.ExampleStatistics,
+            standard.SCHEMA_KEY: standard_artifacts.Schema,
+            standard.EXAMPLES_KEY: standard_artifacts.Examples,
+        },
+        optional_inputs={PREVIOUS: standard_artifacts.ExampleStatistics},
+        outputs={standard.ANOMALIES_KEY: standard_artifacts.ExampleAnomalies},
+        code=__name__,
+    ),
+):
     """TFX's executor only writes the anomalies down; this one fails with them."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> execution_result_pb2.ExecutorOutput:
+    def run(self, artifacts: node.Artifacts, parameters: Parameters) -> execution_result_pb2.ExecutorOutput:
         """Validates every split.
 
         Raises:
           BadPicturesError: the statistics do not fit; one sentence for each anomaly, and the pictures that cause it.
         """
-        statistics = artifact_utils.get_single_instance(input_dict[standard.STATISTICS_KEY])
-        accepted = artifact_utils.get_single_instance(output_dict[standard.ANOMALIES_KEY])
-        accepted.set_int_custom_property(STATISTICS_ID, statistics.id)
-        self._limits = json.loads(exec_properties[LIMITS])
+        statistics = artifacts.input(standard.STATISTICS_KEY)
+        artifacts.output(standard.ANOMALIES_KEY).set_int_custom_property(STATISTICS_ID, statistics.id)
+        self._limits = parameters.limits
         self._eval = _statistics(statistics, schema.EVAL)
-        previous = input_dict.get(PREVIOUS)
-        self._previous = _statistics(previous[0], schema.TRAIN) if previous else None
+        previous = artifacts.optional_input(PREVIOUS)
+        self._previous = _statistics(previous, schema.TRAIN) if previous else None
         self._found: list[tuple[str, anomalies_pb2.Anomalies, schema_pb2.Schema]] = []
-        result = super().Do(input_dict, output_dict, exec_properties)
-        if anomalies := self._explained(artifact_utils.get_single_instance(input_dict[standard.EXAMPLES_KEY])):
+        result = executor.Executor.Do(self, artifacts.inputs, artifacts.outputs, {})
+        if anomalies := self._explained(artifacts.input(standard.EXAMPLES_KEY)):
             raise BadPicturesError(
                 "the data is not what it should be: " + " ".join(one.sentence for one in anomalies),
                 [offender for one in anomalies for offender in one.offenders],
@@ -92,7 +107,7 @@ def _statistics(artifact: types.Artifact, split: str) -> Statistics:
     return stats_artifact_utils.load_statistics(artifact, split).proto()
 
 
-def _observed(imported: schema_pb2.Schema, limits: Mapping[str, Mapping[str, float]]) -> schema_pb2.Schema:
+def _observed(imported: schema_pb2.Schema, limits: Validation) -> schema_pb2.Schema:
     """The schema of the observed features, with the config's limits."""
     observed = schema_pb2.Schema()
     observed.CopyFrom(imported)
@@ -100,8 +115,11 @@ def _observed(imported: schema_pb2.Schema, limits: Mapping[str, Mapping[str, flo
         if feature.name not in schema.SCALARS:
             observed.feature.remove(feature)
             continue
-        for kind, comparator in ((SKEW, feature.skew_comparator), (DRIFT, feature.drift_comparator)):
-            if (limit := limits[kind].get(feature.name)) is not None:
+        for limit_of, comparator in (
+            (limits.max_skew, feature.skew_comparator),
+            (limits.max_drift, feature.drift_comparator),
+        ):
+            if (limit := limit_of.get(feature.name)) is not None:
                 comparator.jensen_shannon_divergence.threshold = limit
     return observed
 
@@ -128,21 +146,7 @@ def _decoded(shards: list[str]) -> Iterator[dict[str, list[Any]]]:
         yield from map(example.decode, stored.read(shard))
 
 
-class _Spec(component_spec.ComponentSpec):
-    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
-        **standard.ExampleValidatorSpec.PARAMETERS,
-        LIMITS: component_spec.ExecutionParameter(type=str),
-        "code_digest": component_spec.ExecutionParameter(type=str),
-    }
-    INPUTS = {  # noqa: RUF012
-        **standard.ExampleValidatorSpec.INPUTS,
-        standard.EXAMPLES_KEY: component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        PREVIOUS: component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
-    }
-    OUTPUTS = standard.ExampleValidatorSpec.OUTPUTS
-
-
-class BlockingExampleValidator(base_component.BaseComponent):
+class BlockingExampleValidator(node.Node, executor=BlockingExecutor):
     """TFX's ExampleValidator, but its anomalies stop the run.
 
     Args of the constructor:
@@ -153,9 +157,6 @@ class BlockingExampleValidator(base_component.BaseComponent):
       previous_statistics: of the last accepted run, or None where nobody asks for drift.
     """
 
-    SPEC_CLASS = _Spec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(BlockingExecutor)
-
     def __init__(
         self,
         statistics: types.BaseChannel,
@@ -164,13 +165,10 @@ class BlockingExampleValidator(base_component.BaseComponent):
         limits: Validation,
         previous_statistics: types.BaseChannel | None = None,
     ) -> None:
-        spec = _Spec(
+        super().__init__(
+            Parameters(limits=limits),
             statistics=statistics,
             schema=schema,
             examples=examples,
             previous_statistics=previous_statistics,
-            limits=json.dumps({SKEW: dict(limits.max_skew), DRIFT: dict(limits.max_drift)}, sort_keys=True),
-            code_digest=code_digest(__name__),
-            anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
         )
-        super().__init__(spec=spec)

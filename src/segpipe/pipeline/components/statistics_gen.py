@@ -16,8 +16,7 @@ from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx import types
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
-from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
-from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.types import standard_component_specs as standard
 from tfx.types.system_executions import Process
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
@@ -26,28 +25,31 @@ from segpipe import schema
 from segpipe.ingest import example_files as examples
 from segpipe.ingest import feature_schema
 from segpipe.io import files
-from segpipe.pipeline.digest import code_digest
+from segpipe.pipeline.components import node
 
 _BATCH = 512
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(
+    node.BeamExecutor[node.Parameters],
+    interface=node.Interface(
+        node.Parameters,
+        inputs={standard.EXAMPLES_KEY: standard_artifacts.Examples},
+        outputs={standard.STATISTICS_KEY: standard_artifacts.ExampleStatistics},
+        code=__name__,
+        annotation=Process,
+    ),
+):
     """Counts all splits in one pass."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def run(self, artifacts: node.Artifacts, parameters: node.Parameters) -> None:
         """Writes one FeatureStats.pb for each split.
 
         Raises:
           DataError: a split has no file, or a file is damaged.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
-        counted = artifact_utils.get_single_instance(input_dict[standard.EXAMPLES_KEY])
-        statistics = artifact_utils.get_single_instance(output_dict[standard.STATISTICS_KEY])
+        counted = artifacts.input(standard.EXAMPLES_KEY)
+        statistics = artifacts.output(standard.STATISTICS_KEY)
         statistics.split_names, statistics.span = counted.split_names, counted.span
         splits = artifact_utils.decode_split_names(counted.split_names)
         shards = [
@@ -118,25 +120,8 @@ def _write(path: str, counted: statistics_pb2.DatasetFeatureStatisticsList) -> N
         stream.write(counted.SerializeToString())
 
 
-class _Spec(component_spec.ComponentSpec):
-    PARAMETERS = {"code_digest": component_spec.ExecutionParameter(type=str)}  # noqa: RUF012 (TFX's own form)
-    INPUTS = {standard.EXAMPLES_KEY: component_spec.ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    OUTPUTS = {  # noqa: RUF012
-        standard.STATISTICS_KEY: component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics)
-    }
-    TYPE_ANNOTATION = Process
-
-
-class StatisticsGen(base_beam_component.BaseBeamComponent):
+class StatisticsGen(node.BeamNode, executor=Executor):
     """TFX component; output `statistics`, by split."""
 
-    SPEC_CLASS = _Spec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-
     def __init__(self, examples: types.BaseChannel) -> None:
-        spec = _Spec(
-            examples=examples,
-            code_digest=code_digest(__name__),
-            statistics=types.Channel(type=standard_artifacts.ExampleStatistics),
-        )
-        super().__init__(spec=spec)
+        super().__init__(node.Parameters(), examples=examples)
