@@ -6,7 +6,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segpipe import config as config_module
 from segpipe.cli.init import init
@@ -20,6 +22,12 @@ def dataset(tmp_path):
     return partial(pictures.write_folder, tmp_path / "data")
 
 
+def prepared(tmp_path: Path) -> dict[str, int]:
+    """Pictures by split, of what `init` wrote."""
+    prepare(tmp_path / "a" / "pipeline.toml", out=str(tmp_path / "shards"), workers=1)
+    return json.loads((tmp_path / "shards" / "prepared.json").read_text())["counts"]
+
+
 def test_trimaps_get_their_names_in_the_order_of_their_values(dataset, tmp_path):
     root = dataset(30, values=(1, 2, 3))
     (root / "masks").rename(root / "trimaps")
@@ -31,8 +39,12 @@ def test_trimaps_get_their_names_in_the_order_of_their_values(dataset, tmp_path)
     assert settings.source.masks == "trimaps"
 
 
-def test_255_is_ignored_unless_it_is_the_other_class_of_a_binary_mask(dataset, tmp_path):
-    root = dataset(30, values=(0, 1, 255))
+def test_255_is_ignored_where_it_is_a_border_and_not_where_it_is_the_other_class(dataset, tmp_path):
+    root = dataset(30)
+    for path in (root / "masks").iterdir():
+        values = np.asarray(pictures.mask(values=(0, 1))).copy()
+        values[:, 10:13] = 255
+        path.write_bytes(pictures.encoded(Image.fromarray(values)))
     init(tmp_path / "voc", data=root)
     assert config_module.load(tmp_path / "voc" / "pipeline.toml").data.ignore_values == (255,)
     for path in (root / "masks").iterdir():
@@ -40,6 +52,57 @@ def test_255_is_ignored_unless_it_is_the_other_class_of_a_binary_mask(dataset, t
     init(tmp_path / "binary", data=root)
     binary = config_module.load(tmp_path / "binary" / "pipeline.toml").data
     assert (binary.classes, binary.mask_values) == (("background", "object"), (0, 255))
+
+
+@pytest.mark.parametrize("name", ["{}_mask", "mask_{}", "gt-{}-v2", "{}.seg"])
+def test_masks_with_a_constant_part_in_their_names_pair_up(name, dataset, tmp_path):
+    root = dataset(30)
+    for path in list((root / "masks").iterdir()):
+        path.rename(path.with_name(f"{name.format(path.stem)}.png"))
+    init(tmp_path / "a", data=root)
+    assert sum(prepared(tmp_path).values()) == 30
+
+
+@pytest.mark.parametrize("suffix", ["_mask", "-gt", ".label"])
+def test_images_and_masks_in_one_folder_pair_up(suffix, dataset, tmp_path):
+    root = dataset(30)
+    for path in list(root.rglob("*.*")):
+        path.rename(root / (f"{path.stem}{suffix}.png" if path.parent.name == "masks" else path.name))
+    for kind in ("images", "masks"):
+        (root / kind).rmdir()
+    init(tmp_path / "a", data=root)
+    assert sum(prepared(tmp_path).values()) == 30
+
+
+def test_an_image_without_a_mask_is_named_under_any_naming(dataset, tmp_path):
+    root = dataset(30)
+    for path in list((root / "masks").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+    (root / "masks" / "p07_mask.png").unlink()
+    with pytest.raises(DataError, match=r"1 image without a mask \(.*p07\.jpg\)"):
+        init(tmp_path / "a", data=root)
+
+
+def test_pictures_alone_in_a_folder_are_no_pairs(tmp_path):
+    for index in range(6):
+        (tmp_path / f"a_{index}.png").write_bytes(pictures.encoded(pictures.image(index)))
+    with pytest.raises(DataError, match=r"has no folder images, image"):
+        init(tmp_path / "a", data=tmp_path)
+
+
+@pytest.mark.parametrize(("ignore", "values"), [("255", (0, 127)), ("none", (0, 127, 255))])
+def test_areas_of_255_are_asked_about(ignore, values, dataset, tmp_path, capsys):
+    root = dataset(30, values=(0, 127, 255))
+    with pytest.raises(DataError, match=r"255 covers 33\.3% .* Say --ignore 255, or --ignore none for a class"):
+        init(tmp_path / "a", data=root)
+    init(tmp_path / "a", data=root, ignore=ignore)
+    assert config_module.load(tmp_path / "a" / "pipeline.toml").data.mask_values == values
+    assert f"{0 if ignore == 'none' else 33.3:.1f}% of the pixels are ignored" in capsys.readouterr().err
+
+
+def test_an_ignored_value_that_is_no_value_is_refused(dataset, tmp_path):
+    with pytest.raises(UserError, match=r"--ignore takes mask values from 0 to 255, .* got '256'"):
+        init(tmp_path / "a", data=dataset(30), ignore="256")
 
 
 def test_a_relative_path_stays_valid_from_the_config(dataset, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segpipe import config as config_module
+from segpipe import schema
 from segpipe.config import Config, Data, Source
 from segpipe.errors import UserError
 
@@ -26,6 +27,9 @@ def init(
     classes: Annotated[str, typer.Option(metavar="A,B,C", help="Class names, in the order of the mask values.")] = "",
     images: Annotated[str, typer.Option(help="Images folder under PATH; found by itself where named as usual.")] = "",
     masks: Annotated[str, typer.Option(help="Masks folder under PATH; likewise.")] = "",
+    ignore: Annotated[
+        str, typer.Option(metavar="V,V", help="Mask values that no loss and no metric counts; none for none.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Look at a data set and write pipeline.toml and schema.pbtxt for it."""
@@ -41,7 +45,8 @@ def init(
             name="init",
             source=Source(path=str(data.absolute()), images=images, masks=masks),
             data=Data(classes=("a", "b")),
-        )
+        ),
+        _ignored(ignore),
     )
     names = _names(classes, found)
     directory.mkdir(parents=True, exist_ok=True)
@@ -50,6 +55,16 @@ def init(
     check_before_run(config_module.load(targets[0]))
     _tell(found, names)
     typer.echo(f"Wrote {targets[0]} and {targets[1]}. Next: segpipe run {shlex.quote(str(targets[0]))}")
+
+
+def _ignored(ignore: str) -> tuple[int, ...] | None:
+    """The values of --ignore; None if it is not given."""
+    if ignore.strip().lower() in ("", "none"):
+        return () if ignore.strip() else None
+    values = [value.strip() for value in ignore.split(",")]
+    if not all(value.isascii() and value.isdigit() and int(value) <= schema.IGNORE for value in values):
+        raise UserError(f"--ignore takes mask values from 0 to 255, as in --ignore 254,255, or none; got {ignore!r}.")
+    return tuple(sorted({int(value) for value in values}))
 
 
 def _names(classes: str, found: "Findings") -> tuple[str, ...]:
@@ -68,6 +83,7 @@ def _tell(found: "Findings", names: tuple[str, ...]) -> None:
         typer.echo(f"  mask value {value:3d}  {share:6.1%} of the pixels  {name}", err=True)
     for value in found.ignore_values:
         typer.echo(f"  mask value {value:3d}  ignored", err=True)
+    typer.echo(f"{found.ignored_share:.1%} of the pixels are ignored.", err=True)
 
 
 def _toml(directory: Path, data: Path, found: "Findings", names: tuple[str, ...]) -> str:
@@ -89,7 +105,7 @@ name = {_value(name)}
 kind = "folder"
 path = {_value(str(path))}
 images = {_value(found.images)}
-masks = {_value(found.masks)}        # a mask has the file name of its image
+masks = {_value(found.masks)}        # a mask has the file name of its image{_patterns(found)}
 on_bad_example = "fail"     # "quarantine" goes on without bad pictures and lists them in the report
 
 [split]
@@ -119,6 +135,14 @@ batch_size = 16
 [gate]
 min_mean_iou = {floor}          # naming the most common class everywhere gives {trivial:.2f}
 """
+
+
+def _patterns(found: "Findings") -> str:
+    """The keys that pair names which differ by more than their suffix."""
+    if not found.image_regex:
+        return " but for the suffix"
+    patterns = {"image_regex": found.image_regex, "mask_regex": found.mask_regex}
+    return " in the group id:\n" + "\n".join(f"{key} = {_value(pattern)}" for key, pattern in patterns.items())
 
 
 def _image_size(found: "Findings") -> int:

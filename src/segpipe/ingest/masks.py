@@ -114,6 +114,7 @@ def _from_colors(mask: Image.Image, meaning: Meaning) -> ClassIds:
     """
     if mask.mode.startswith(("I", "F")):
         raise ValueError("holds grey levels of more than 8 bits; data.mask_colors are 8-bit colours. Save it as RGB.")
+    _check_alpha(mask)
     # One number per pixel, and one comparison per colour: several times as fast as a look-up of every pixel. Pillow
     # holds four bytes per pixel, so that they come out as they lie; the fourth means nothing.
     rgb = mask if mask.mode == "RGB" else mask.convert("RGB")
@@ -164,6 +165,7 @@ def stored_values(mask: Image.Image) -> Image.Image:
         if values.min() < 0 or values.max() > 255:
             raise ValueError(f"holds values up to {int(values.max())}; class values must be 0…255.")
         return Image.fromarray(values.astype(np.uint8))
+    _check_alpha(mask)
     if mask.mode == "LA":
         return mask.getchannel("L")
     if mask.mode in ("RGB", "RGBA"):
@@ -175,6 +177,18 @@ def stored_values(mask: Image.Image) -> Image.Image:
             "Give the colour of each class in data.mask_colors."
         )
     raise ValueError(f"has Pillow mode {mask.mode}; masks hold one class value per pixel in one channel.")
+
+
+def _check_alpha(mask: Image.Image) -> None:
+    """Refuses a mask of one colour whose transparency varies: read without it, it would be one class everywhere."""
+    if mask.mode not in ("LA", "RGBA"):
+        return
+    *colors, alpha = mask.getextrema()
+    if alpha[0] < alpha[1] and all(lowest == highest for lowest, highest in colors):
+        raise ValueError(
+            "has one colour everywhere and a transparency that varies: its label is in the alpha channel. Save that "
+            "channel as a grey mask."
+        )
 
 
 def _unknown_values(unknown: list[int], share: float, meaning: Meaning, image_format: str | None) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from segpipe.config import Config, Split
@@ -105,6 +106,12 @@ def _existing(config: Config, key: str, wanted: str, candidates: tuple[str, ...]
         if files.is_folder(join(folder, candidate)):
             return candidate
     raise DataError(f"{folder} has no folder {', '.join(candidates[:4])} or the like; name it with source.{key}.")
+
+
+def pictures(path: str) -> Iterator[tuple[str, str]]:
+    """Each picture below a folder: its path in there without the suffix, and its whole path or URL."""
+    for file in filter(_is_picture, files.paths_under(path)):
+        yield _split_suffix(file[len(path) :].lstrip("/"))[0], file
 
 
 def _is_picture(path: str) -> bool:
