@@ -144,7 +144,7 @@ def _with_beam(mode: str) -> Callable[[Path, Path], Callable[[], None]]:
 
 def _without_beam(work: Path, data: Path) -> Callable[[], None]:
     """`segpipe evaluate`, the page included."""
-    from segpipe.config import Evaluate
+    from segpipe.config.evaluate import Evaluate
     from segpipe.evaluate import evaluation_report
 
     model, shards = str(_model(work)), _shards(data)
@@ -157,7 +157,7 @@ def _without_beam(work: Path, data: Path) -> Callable[[], None]:
 
 def _report(work: Path, data: Path) -> Callable[[], Any]:
     """The page of `segpipe evaluate` alone."""
-    from segpipe.config import Evaluate
+    from segpipe.config.evaluate import Evaluate
     from segpipe.evaluate import count_locally, evaluation_report
     from segpipe.savedmodel import counter
 

@@ -10,7 +10,7 @@ from typing import Any
 import hcl2
 import pytest
 
-from segpipe.config import Vertex
+from segpipe.config.vertex import Vertex
 from segpipe.pipeline.vertex import doctor
 
 ROOT = Path(__file__).parents[2]

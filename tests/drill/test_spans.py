@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from segpipe import schema
-from segpipe.config import Config, Drill
+from segpipe.config import Config
+from segpipe.config.drill import Drill
 from segpipe.drill import spans
 from segpipe.errors import DataError
 from segpipe.ingest import example, sources

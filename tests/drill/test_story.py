@@ -20,7 +20,7 @@ from tests.serve import server_model
 
 TOML = """
 name = "shapes"
-output_dir = "run"
+output_dir = "RUN"
 
 [source]
 path = "data"
@@ -134,7 +134,7 @@ def test_events_tell_what_is_deployed_after_each():
 
 def test_an_answer_that_the_recipe_does_not_fit_is_told_before_anything_is_trained(tmp_path: Path):
     other = ["train.progressive_resizing=0.5", "data.image_size=64", "drill.answers=[{architecture='segformer'}]"]
-    (tmp_path / "pipeline.toml").write_text(TOML)
+    (tmp_path / "pipeline.toml").write_text(TOML.replace("RUN", str(tmp_path / "run")))
     config = config_module.load(tmp_path / "pipeline.toml", other)
     with pytest.raises(ConfigError, match="a segformer takes pictures of one size"):
         story.tell(config, lambda chapter: None, lambda node: None, lambda outcome, note: None)
@@ -145,7 +145,7 @@ def test_an_answer_that_the_recipe_does_not_fit_is_told_before_anything_is_train
 def stores(tmp_path: Path):
     """Begins the drill of TOML and one with an override, each to its first node; gives the stores of models."""
     shapes.write_folder(tmp_path / "data", count=60)
-    (tmp_path / "pipeline.toml").write_text(TOML)
+    (tmp_path / "pipeline.toml").write_text(TOML.replace("RUN", str(tmp_path / "run")))
     feature_schema.write(tmp_path / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
 
     def end(node: str) -> None:
@@ -179,7 +179,7 @@ def test_what_the_first_model_does_not_depend_on_begins_no_other_drill(stores, o
 def look(tmp_path: Path):
     """Looks at the labelled requests of span 2 to a model in a run's folder, as the pipeline leaves it."""
     shapes.write_folder(tmp_path / "data", count=120)
-    (tmp_path / "pipeline.toml").write_text(TOML)
+    (tmp_path / "pipeline.toml").write_text(TOML.replace("RUN", str(tmp_path / "run")))
     config = config_module.load(tmp_path / "pipeline.toml")
     data = spans.write(config, tmp_path / "spans")
     for split in schema.SPLITS:
@@ -221,7 +221,7 @@ def test_a_look_a_month_later_says_the_same_of_the_same_requests(look, tmp_path)
 @pytest.mark.slow
 def test_a_model_degrades_is_noticed_before_labels_and_is_retrained(tmp_path: Path):
     shapes.write_folder(tmp_path / "data", count=160)
-    (tmp_path / "pipeline.toml").write_text(TOML)
+    (tmp_path / "pipeline.toml").write_text(TOML.replace("RUN", str(tmp_path / "run")))
     feature_schema.write(tmp_path / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
     config = config_module.load(tmp_path / "pipeline.toml")
     chapters: list[str] = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, jaccard_score
 
-from segpipe.config import Evaluate
+from segpipe.config.evaluate import Evaluate
 from segpipe.errors import DataError, UserError
 from segpipe.evaluate import evaluation_report, places
 from segpipe.evaluate.count_locally import evaluate

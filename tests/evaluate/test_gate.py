@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from segpipe.config import Gate
+from segpipe.config.evaluate import Gate
 from segpipe.evaluate.gate import Evidence, Rule, Verdict, judge
 from segpipe.evaluate.slices import SliceScore
 from segpipe.metrics.bootstrap import Interval

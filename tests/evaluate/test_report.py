@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from segpipe.config import Gate
+from segpipe.config.evaluate import Gate
 from segpipe.evaluate.gate import Evidence, Verdict, judge
 from segpipe.evaluate.report import Component, Report, Sample, Scores, Statistic
 from segpipe.evaluate.report_page import render, write_report

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from segpipe.config import Config, Evaluate
+from segpipe.config import Config
+from segpipe.config.evaluate import Evaluate
 from segpipe.errors import RunError
 from segpipe.evaluate import picture_table as table
 from segpipe.evaluate.slices import SliceScore, attributes, score

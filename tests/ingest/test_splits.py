@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.config import Split
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import assign, check_counts, fill

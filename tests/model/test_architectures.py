@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from segpipe import config, model
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.metrics.picture_counts import evaluation_outputs
 from segpipe.model import architectures
@@ -16,9 +17,9 @@ from tests.docs.test_extending import shown
 from tests.train.conftest import SIZE, example, tiny_config
 
 SMALL = {
-    "unet_mobilenetv2": config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8)),
-    "deeplabv3plus": config.Model(architecture="deeplabv3plus", weights="none", width=0.35),
-    "segformer": config.Model(architecture="segformer", weights="none", size="b0"),
+    "unet_mobilenetv2": Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8)),
+    "deeplabv3plus": Model(architecture="deeplabv3plus", weights="none", width=0.35),
+    "segformer": Model(architecture="segformer", weights="none", size="b0"),
 }
 DOCUMENTED = "small"
 BATCH = 8
@@ -37,7 +38,7 @@ def small(request):
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(model.ARCHITECTURES, DOCUMENTED, getattr(shown(f"src/segpipe/model/{DOCUMENTED}.py"), DOCUMENTED))
-        yield config.Model(architecture=DOCUMENTED, weights="none")
+        yield Model(architecture=DOCUMENTED, weights="none")
 
 
 @pytest.fixture(scope="module")
@@ -159,23 +160,23 @@ def test_all_three_signatures_of_the_exported_model_answer_as_the_model(fitted, 
 
 def test_an_unknown_architecture_is_answered_by_the_known_ones():
     with pytest.raises(ConfigError, match="no architecture 'unet'; there are unet_mobilenetv2"):
-        model.build(config.Model(architecture="unet"), num_classes=2, image_size=32)
+        model.build(Model(architecture="unet"), num_classes=2, image_size=32)
 
 
 def test_a_check_before_the_run_finds_what_the_build_would(tmp_path):
     with pytest.raises(ConfigError, match=r"no architecture 'unett'; there are unet_mobilenetv2, deeplabv3plus"):
-        architectures.check(config.Model(architecture="unett"))
+        architectures.check(Model(architecture="unett"))
     with pytest.raises(ConfigError, match=r"model.weights: no such file: .*mine\.weights\.h5"):
-        architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
+        architectures.check(Model(weights="mine.weights.h5"), tmp_path)
     with pytest.raises(ConfigError, match=r"model\.weights: a URL needs its checksum"):
-        architectures.check(config.Model(weights="gs://bucket/mine.weights.h5"), tmp_path)
+        architectures.check(Model(weights="gs://bucket/mine.weights.h5"), tmp_path)
     (tmp_path / "mine.weights.h5").touch()
-    architectures.check(config.Model(weights="mine.weights.h5"), tmp_path)
+    architectures.check(Model(weights="mine.weights.h5"), tmp_path)
 
 
 @pytest.mark.parametrize("elsewhere", ["none", "imagenet", "preset:mit_b0_ade20k_512", "https://host/w.h5#sha256=00"])
 def test_a_check_before_the_run_downloads_nothing(elsewhere):
-    architectures.check(config.Model(weights=elsewhere))
+    architectures.check(Model(weights=elsewhere))
 
 
 def _listed(values: tf.Tensor) -> list[bytes]:

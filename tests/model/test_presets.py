@@ -2,7 +2,8 @@ import keras_hub
 import numpy as np
 import pytest
 
-from segpipe import config, model
+from segpipe import model
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.model import presets, weights
 
@@ -28,7 +29,7 @@ def mit_preset(tmp_path_factory):
 
 def test_a_preset_gives_the_encoder_its_weights_at_another_size(mit_preset):
     folder, expected = mit_preset
-    settings = config.Model(architecture="segformer", weights=f"{weights.PRESET}{folder}")
+    settings = Model(architecture="segformer", weights=f"{weights.PRESET}{folder}")
     network = model.build(settings, num_classes=2, image_size=96)
     learned = {variable.path: variable.numpy() for variable in network.pretrained}
     assert len(learned) == len(expected)
@@ -37,7 +38,7 @@ def test_a_preset_gives_the_encoder_its_weights_at_another_size(mit_preset):
 
 
 def test_nvidias_weights_want_their_licence_accepted_by_name():
-    settings = config.Model(architecture="segformer", weights="preset:mit_b0_ade20k_512")
+    settings = Model(architecture="segformer", weights="preset:mit_b0_ade20k_512")
     with pytest.raises(ConfigError, match=r'non-commercial .* model\.accept_licence = "nvidia-source-code-license"'):
         model.build(settings, num_classes=2, image_size=64)
 
@@ -59,11 +60,11 @@ def test_the_licence_of_weights_is_told_where_it_is_known(weights, expected):
 
 
 def test_a_preset_that_cannot_be_had_names_the_alternatives(tmp_path):
-    settings = config.Model(architecture="deeplabv3plus", weights=f"preset:{tmp_path}/gone")
+    settings = Model(architecture="deeplabv3plus", weights=f"preset:{tmp_path}/gone")
     with pytest.raises(ConfigError, match=r'cannot load the preset .*gone .* model\.weights = "none"'):
         model.build(settings, num_classes=2, image_size=64)
 
 
 def test_segformer_has_no_imagenet_weights_and_says_so():
     with pytest.raises(ConfigError, match='segformer: Keras has no "imagenet" weights'):
-        model.build(config.Model(architecture="segformer", weights="imagenet"), num_classes=2, image_size=64)
+        model.build(Model(architecture="segformer", weights="imagenet"), num_classes=2, image_size=64)

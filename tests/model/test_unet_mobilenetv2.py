@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from segpipe import config, model
+from segpipe import model
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 
-SMALL = config.Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8))
+SMALL = Model(weights="none", width=0.35, decoder_filters=(16, 8, 8, 8))
 
 
 @pytest.fixture(scope="module")

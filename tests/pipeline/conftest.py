@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.servers.google_fixtures import google, google_servers  # noqa: F401 (
 
 PIPELINE_TOML = """
 name = "tiny"
-output_dir = "run"
+output_dir = "{run_dir}"
 
 [source]
 path = "data"
@@ -103,7 +104,7 @@ def make_project(folder: Path, model: str = SMALL, source_root: Path | None = No
     shapes.write_folder(folder / "data", count=40)
     (folder / "data" / "images" / f"{BROKEN}.jpg").write_bytes(b"no picture")
     shutil.copy(folder / "data" / "masks" / "000.png", folder / "data" / "masks" / f"{BROKEN}.png")
-    (folder / "pipeline.toml").write_text(PIPELINE_TOML.format(model=model))
+    (folder / "pipeline.toml").write_text(PIPELINE_TOML.format(model=model, run_dir=folder / "run"))
     feature_schema.write(folder / "schema.pbtxt", feature_schema.build(shapes.CLASSES))
     return Project(folder, source_root)
 
@@ -149,5 +150,5 @@ def cloud_project(project: Project, google: LoopbackGoogle) -> Project:  # noqa:
     google.storage.make_bucket("bucket")
     google.storage.put_folder("bucket", "data", project.folder / "data")
     text = (project.folder / "pipeline.toml").read_text().replace('path = "data"', 'path = "gs://bucket/data"')
-    (project.folder / "pipeline.toml").write_text(text.replace('output_dir = "run"\n', "") + CLOUD_TOML)
+    (project.folder / "pipeline.toml").write_text(re.sub("output_dir = .*\n", "", text) + CLOUD_TOML)
     return project

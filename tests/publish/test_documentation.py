@@ -75,7 +75,7 @@ def test_the_component_is_called_as_documented():
 def test_every_documented_setting_exists():
     import tomllib
 
-    from segpipe.config import Hub
+    from segpipe.config.hub import Hub
 
     [toml] = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     Hub.model_validate(tomllib.loads(toml)["hub"])

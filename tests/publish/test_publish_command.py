@@ -15,7 +15,7 @@ def project(tmp_path: Path, saved_model: Path) -> Path:
     run_dir = tmp_path / "run"
     shutil.copytree(saved_model, run_dir / "serving" / "1764000000")
     toml = tmp_path / "pipeline.toml"
-    toml.write_text('name = "shapes"\noutput_dir = "run"\n[data]\nclasses = ["ground", "disk", "square"]\n')
+    toml.write_text(f'name = "shapes"\noutput_dir = "{run_dir}"\n[data]\nclasses = ["ground", "disk", "square"]\n')
     return toml
 
 

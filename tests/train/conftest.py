@@ -9,7 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from segpipe import train
-from segpipe.config import Config, Model
+from segpipe.config import Config
+from segpipe.config.model import Model
 from segpipe.model.architectures import ARCHITECTURES
 from segpipe.model.network import Network
 from segpipe.preprocess import pictures

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from segpipe.config import Train
+from segpipe.config.train import Train
 from segpipe.train import optimizer
 
 STEPS = 6

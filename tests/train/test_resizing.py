@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segpipe import progress
-from segpipe.config import Train
+from segpipe.config.train import Train
 from segpipe.errors import RunError
 from segpipe.preprocess import pictures as preprocess
 from segpipe.train import data, resizing, steps

@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 
 from segpipe import config as config_module
+from segpipe.config.model import Model
+from segpipe.config.train import Tuner
 from segpipe.train.tuning import RecipeTuner, apply, space
 from tests.train.conftest import knowing_small_network, small_config, transform
 
 
 def config_of(**tuner):
-    return small_config().model_copy(update={"tuner": config_module.Tuner(enabled=True, epochs=1, **tuner)})
+    return small_config().model_copy(update={"tuner": Tuner(enabled=True, epochs=1, **tuner)})
 
 
 def search(config, files, folder) -> RecipeTuner:
@@ -36,7 +38,7 @@ def test_the_best_trial_of_a_search_is_kept_and_no_trial_is_repeated(files, tmp_
 
 def test_what_no_recipe_can_mend_ends_the_search(tmp_path, files):
     config = config_of(trials=2)
-    nowhere = config.model_copy(update={"model": config_module.Model(weights="gone.h5")})
+    nowhere = config.model_copy(update={"model": Model(weights="gone.h5")})
     with pytest.raises(keras_tuner.errors.FatalError, match=r"model\.weights: no such file"):
         search(nowhere, files, tmp_path)
 
@@ -51,7 +53,7 @@ def test_a_recipe_takes_the_values_of_a_trial():
 
 
 def test_only_the_named_values_are_tried():
-    tuner = config_module.Tuner(learning_rate=(1e-4, 1e-2), frozen_share=[0.5, 1.0], augment=[True])
+    tuner = Tuner(learning_rate=(1e-4, 1e-2), frozen_share=[0.5, 1.0], augment=[True])
     drawn = space(tuner)
     rates = [drawn.get_config()["space"][0]["config"][bound] for bound in ("min_value", "max_value")]
     np.testing.assert_allclose(rates, (1e-4, 1e-2))
@@ -62,4 +64,4 @@ def test_only_the_named_values_are_tried():
 
 def test_a_range_of_learning_rates_rises():
     with pytest.raises(ValueError, match=r"tuner\.learning_rate is \[lowest, highest\], got \[0.1, 0.01\]"):
-        config_module.Tuner(learning_rate=(0.1, 0.01))
+        Tuner(learning_rate=(0.1, 0.01))

@@ -48,7 +48,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     directory = tmp_path_factory.mktemp("run")
     config = Config(
         name="stripes",
-        output_dir="run",
+        output_dir=str(directory / "run"),
         directory=directory,
         data={"classes": ("red", "green", "blue"), "image_size": SIDE},
         watch={"min_pictures": 30, "min_labels": 10},
@@ -124,7 +124,7 @@ def test_a_turned_world_shows_in_what_the_encoder_sees_though_every_statistic_an
 def test_retraining_starts_when_degraded_and_rests_after_it(config, tmp_path, monkeypatch, capfd):
     toml = config.directory / "stripes.toml"
     toml.write_text(
-        f'output_dir = "run"\n[data]\nclasses = ["red", "green", "blue"]\nimage_size = {SIDE}\n'
+        f'output_dir = "{config.output_path}"\n[data]\nclasses = ["red", "green", "blue"]\nimage_size = {SIDE}\n'
         "[watch]\nmin_pictures = 30\nmin_labels = 10\n"
     )
     label(tmp_path / "kept", tmp_path / "labels", ask(config, tmp_path / "kept", light=0.35))

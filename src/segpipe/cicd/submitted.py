@@ -10,7 +10,8 @@ from google.cloud.aiplatform_v1 import PipelineTaskDetail
 
 from segpipe import schema
 from segpipe.cicd import summary, verdict
-from segpipe.config import Config, Vertex
+from segpipe.config import Config
+from segpipe.config.vertex import Vertex
 from segpipe.errors import RunError, UserError
 from segpipe.pipeline.components import evaluator_output
 from segpipe.pipeline.vertex.errors import in_a_sentence

@@ -8,6 +8,7 @@ import typer
 from segpipe import config as config_module
 from segpipe import progress, schema
 from segpipe.cli.console import library_output_to, plain_progress, shown
+from segpipe.config.evaluate import Evaluate, Gate
 from segpipe.errors import UserError
 
 _LOG = "evaluation.log"
@@ -35,7 +36,7 @@ def evaluate(
 
     model = places.find_model(model_dir)
     config = config_module.load(data) if data.endswith(".toml") else None
-    settings, gate = (config.evaluate, config.gate) if config else (config_module.Evaluate(), config_module.Gate())
+    settings, gate = (config.evaluate, config.gate) if config else (Evaluate(), Gate())
     with (
         library_output_to(out / _LOG, verbose) as person,
         plain_progress(person) as listener,

@@ -11,7 +11,9 @@ import typer
 
 from segpipe import config as config_module
 from segpipe import schema
-from segpipe.config import Config, Data, Source
+from segpipe.config import Config
+from segpipe.config.data import Data
+from segpipe.config.source import Source
 from segpipe.errors import UserError
 
 if TYPE_CHECKING:  # At run time the verb itself imports it: `segpipe --help` need not wait for NumPy.

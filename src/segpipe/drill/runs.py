@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segpipe.config import WITHOUT_EFFECT, Config
+from segpipe.config import Config
+from segpipe.config.train import WITHOUT_EFFECT
 from segpipe.errors import RunError
 from segpipe.io import atomic
 from segpipe.pipeline.digest import code_digest

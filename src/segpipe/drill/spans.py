@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from segpipe import schema
-from segpipe.config import Config, Source, Split
+from segpipe.config import Config
+from segpipe.config.source import Source, Split
 from segpipe.drill import corruptions
 from segpipe.errors import DataError
 from segpipe.ingest import example, sources

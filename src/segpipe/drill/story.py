@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpipe import schema
-from segpipe.config import Answer, Config, checked
+from segpipe.config import Config, checked
+from segpipe.config.drill import Answer
 from segpipe.drill import clients, spans
 from segpipe.drill.runs import Outcome, Runs, digest
 from segpipe.drill.spans import Spans

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpipe import progress, schema
-from segpipe.config import Evaluate
+from segpipe.config.evaluate import Evaluate
 from segpipe.errors import DataError
 from segpipe.evaluate import picture_table
 from segpipe.evaluate.report import Scores

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segpipe.config import Evaluate
+from segpipe.config.evaluate import Evaluate
 from segpipe.errors import DataError
 from segpipe.evaluate import gallery, slices
 from segpipe.evaluate.count_locally import Evaluation, evaluate

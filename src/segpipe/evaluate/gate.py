@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from segpipe.config import Gate
+from segpipe.config.evaluate import Gate
 from segpipe.evaluate.slices import SliceScore
 from segpipe.metrics import confusion
 from segpipe.metrics.bootstrap import Interval

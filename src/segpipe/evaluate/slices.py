@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segpipe import schema
-from segpipe.config import Evaluate
+from segpipe.config.evaluate import Evaluate
 from segpipe.evaluate.picture_table import PictureTable
 from segpipe.metrics import confusion
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from segpipe import schema
-from segpipe.config import Config, Data
+from segpipe.config import Config
+from segpipe.config.data import Data
 from segpipe.ingest import example, masks, picture
 from segpipe.ingest.record import Record
 from segpipe.ingest.splits import assign

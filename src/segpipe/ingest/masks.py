@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from segpipe import schema
-from segpipe.config import Data
+from segpipe.config.data import Data
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ def _check_alpha(mask: Image.Image) -> None:
     """Refuses a mask of one colour whose transparency varies: read without it, it would be one class everywhere."""
     if mask.mode not in ("LA", "RGBA"):
         return
-    *colors, alpha = mask.getextrema()
-    if alpha[0] < alpha[1] and all(lowest == highest for lowest, highest in colors):
+    *colors, alpha = (band.getextrema() for band in mask.split())
+    if alpha[0] != alpha[1] and all(lowest == highest for lowest, highest in colors):
         raise ValueError(
             "has one colour everywhere and a transparency that varies: its label is in the alpha channel. Save that "
             "channel as a grey mask."

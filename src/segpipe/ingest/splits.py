@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from segpipe import schema
-from segpipe.config import Split
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest.record import Record
 from segpipe.text import count

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 from segpipe.model.deeplabv3plus import deeplabv3plus
@@ -11,7 +11,7 @@ from segpipe.model.network import Network
 from segpipe.model.segformer import segformer
 from segpipe.model.unet_mobilenetv2 import unet_mobilenetv2
 
-Architecture = Callable[[config.Model, int, int, Path], Network]
+Architecture = Callable[[Model, int, int, Path], Network]
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet_mobilenetv2": unet_mobilenetv2,
@@ -20,7 +20,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def build(model: config.Model, num_classes: int, image_size: int, directory: Path = Path()) -> Network:
+def build(model: Model, num_classes: int, image_size: int, directory: Path = Path()) -> Network:
     """Builds the network that `model.architecture` names.
 
     Args:
@@ -35,7 +35,7 @@ def build(model: config.Model, num_classes: int, image_size: int, directory: Pat
     return _named(model)(model, num_classes, image_size, directory)
 
 
-def check(model: config.Model, directory: Path = Path()) -> None:
+def check(model: Model, directory: Path = Path()) -> None:
     """Checks, before a picture is read, what `build` would only find out when it is the Trainer's turn.
 
     Raises:
@@ -46,7 +46,7 @@ def check(model: config.Model, directory: Path = Path()) -> None:
         weights.check(model.weights, directory)
 
 
-def _named(model: config.Model) -> Architecture:
+def _named(model: Model) -> Architecture:
     if model.architecture not in ARCHITECTURES:
         raise ConfigError(f"no architecture {model.architecture!r}; there are {', '.join(ARCHITECTURES)}.")
     return ARCHITECTURES[model.architecture]

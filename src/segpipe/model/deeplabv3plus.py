@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.model import presets
 from segpipe.model.mobilenetv2 import LEVELS, mobilenetv2
 from segpipe.model.network import Network, prepare_encoder, sublayers
@@ -18,7 +18,7 @@ DILATION_RATES = (6, 12, 18)
 _DEEPEST = "P4"
 
 
-def deeplabv3plus(model: config.Model, num_classes: int, image_size: int, directory: Path) -> Network:
+def deeplabv3plus(model: Model, num_classes: int, image_size: int, directory: Path) -> Network:
     """Builds the network.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 from segpipe.model.normalization import fuse_normalization
@@ -23,7 +23,7 @@ LEVELS = {
 """The layer whose output is the last at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side."""
 
 
-def mobilenetv2(model: config.Model, image_size: int, directory: Path) -> keras.Model:
+def mobilenetv2(model: Model, image_size: int, directory: Path) -> keras.Model:
     """Builds the encoder, without its top, with the weights that `model.weights` names.
 
     Raises:
@@ -32,7 +32,7 @@ def mobilenetv2(model: config.Model, image_size: int, directory: Path) -> keras.
     return fuse_normalization(_keras_own(model, image_size, directory))
 
 
-def _keras_own(model: config.Model, image_size: int, directory: Path) -> keras.Model:
+def _keras_own(model: Model, image_size: int, directory: Path) -> keras.Model:
     build = partial(keras.applications.MobileNetV2, (image_size, image_size, 3), alpha=model.width, include_top=False)
     if model.weights == weights.IMAGENET:
         try:

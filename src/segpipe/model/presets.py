@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.model import weights
 
@@ -21,7 +21,7 @@ def licence(started_from: str) -> str:
     return APACHE if started_from in _OF_KERAS else ""
 
 
-def load(model: config.Model, backbone: Any, **settings: Any) -> Any:
+def load(model: Model, backbone: Any, **settings: Any) -> Any:
     """Loads the preset that `model.weights` names after "preset:".
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.errors import ConfigError
 from segpipe.model import presets, weights
 from segpipe.model.network import Network, prepare_encoder, sublayers
@@ -26,7 +26,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def segformer(model: config.Model, num_classes: int, image_size: int, directory: Path) -> Network:
+def segformer(model: Model, num_classes: int, image_size: int, directory: Path) -> Network:
     """Builds the network.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from segpipe import config
+from segpipe.config.model import Model
 from segpipe.model.mobilenetv2 import LEVELS, mobilenetv2
 from segpipe.model.network import Network, prepare_encoder
 from segpipe.model.normalization import FusedBatchNormalization
@@ -15,7 +15,7 @@ from segpipe.model.upsampling import JoiningConv2DTranspose
 from segpipe.model.weights import NONE
 
 
-def unet_mobilenetv2(model: config.Model, num_classes: int, image_size: int, directory: Path) -> Network:
+def unet_mobilenetv2(model: Model, num_classes: int, image_size: int, directory: Path) -> Network:
     """Builds the network.
 
     Args:

@@ -6,7 +6,7 @@ import json
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
-from segpipe.config import WITHOUT_EFFECT
+from segpipe.config.train import WITHOUT_EFFECT
 
 
 def input_files(patterns: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ import httpx2
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
-from segpipe.config import check_token_name
+from segpipe.config.hub import check_token_name
 from segpipe.errors import ConfigError, RunError, UserError
 from segpipe.publish.retry import PASSING
 

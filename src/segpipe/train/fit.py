@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from segpipe import model as models
-from segpipe.config import WITHOUT_EFFECT, Config
+from segpipe.config import Config
+from segpipe.config.train import WITHOUT_EFFECT
 from segpipe.errors import RunError
 from segpipe.model import seeds, weights
 from segpipe.model.network import sublayers

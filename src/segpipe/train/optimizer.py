@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from segpipe import config
+from segpipe.config.train import Train
 
 
 class GroupedAdamW(keras.optimizers.Adam):
@@ -93,7 +93,7 @@ class _Shared(NamedTuple):
 
 
 def build(
-    recipe: config.Train, variables: Sequence[keras.Variable], pretrained: Sequence[keras.Variable], steps: int
+    recipe: Train, variables: Sequence[keras.Variable], pretrained: Sequence[keras.Variable], steps: int
 ) -> keras.optimizers.Optimizer:
     """Builds the optimizer with its state for every variable.
 
@@ -111,7 +111,7 @@ def build(
     return optimizer
 
 
-def learning_rate(recipe: config.Train, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+def learning_rate(recipe: Train, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """Rises linearly from 0 over `warmup_epochs`, then falls to 0 along a cosine at the end of the last epoch."""
     warmup = min(round(recipe.warmup_epochs * steps), recipe.epochs * steps - 1)
     return keras.optimizers.schedules.CosineDecay(

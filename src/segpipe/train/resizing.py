@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import keras
 
-from segpipe import config
+from segpipe.config.train import Train
 from segpipe.model.network import sublayers
 
 STEP = 32
@@ -19,7 +19,7 @@ SHARES = (0.5, 0.75)
 """Of the full side, in turn, for as many epochs each."""
 
 
-def sides(recipe: config.Train, image_size: int) -> list[int]:
+def sides(recipe: Train, image_size: int) -> list[int]:
     """The side of the train pictures in each epoch, in pixels; at least the last one sees the full side.
 
     Args:

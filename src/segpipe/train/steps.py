@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from segpipe import config
+from segpipe.config.train import Train
 from segpipe.preprocess import pictures
 from segpipe.train import distribution
 from segpipe.train.augment import augment
@@ -21,7 +21,7 @@ def train_step(
     model: keras.Model,
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
-    recipe: config.Train,
+    recipe: Train,
     class_weights: np.ndarray | None,
     seed: int,
 ) -> TrainStep:
@@ -64,7 +64,7 @@ def train_step(
     return step
 
 
-def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> EvalStep:
+def eval_step(model: keras.Model, recipe: Train, image_size: int) -> EvalStep:
     """Compiles one step of judging.
 
     Returns:
@@ -85,9 +85,7 @@ def eval_step(model: keras.Model, recipe: config.Train, image_size: int) -> Eval
     return step
 
 
-def _compiled_loss(
-    recipe: config.Train, class_weights: tf.Tensor | None
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _compiled_loss(recipe: Train, class_weights: tf.Tensor | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The loss of logits float32 [N, S, S, K] and masks uint8 [N, S, S], as one operation."""
 
     # Many small ones on every pixel: XLA makes one of them. (It would slow the convolutions down on a CPU.)

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras_tuner
 
-from segpipe import config as config_module
 from segpipe.config import Config
+from segpipe.config.train import Tuner
 from segpipe.errors import RunError, UserError
 from segpipe.train import data
 from segpipe.train.fit import fit
@@ -62,7 +62,7 @@ class RecipeTuner(keras_tuner.RandomSearch):
         return {SCORE: max(row[SCORE] for row in trained.history)}
 
 
-def space(tuner: config_module.Tuner) -> keras_tuner.HyperParameters:
+def space(tuner: Tuner) -> keras_tuner.HyperParameters:
     """What is searched: the learning rate, the share of the epochs with a frozen encoder, and augmentation or not."""
     hyperparameters = keras_tuner.HyperParameters()
     low, high = tuner.learning_rate

@@ -11,7 +11,7 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from segpipe import schema
-from segpipe.config import Validation
+from segpipe.config.data import Validation
 from segpipe.errors import DataError
 from segpipe.ingest import feature_schema
 from segpipe.ingest.bad_picture import BadPicturesError

@@ -7,7 +7,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from tensorflow_model_analysis import constants
 
-from segpipe.config import Config, Data
+from segpipe.config import Config
+from segpipe.config.data import Data
 from segpipe.evaluate import picture_table, slices
 from segpipe.ingest import example, example_files
 from segpipe.metrics.calibration import BINS, UNITS

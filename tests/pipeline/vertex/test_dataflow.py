@@ -14,7 +14,8 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from google.cloud import dataflow_v1beta3
 
 from segpipe import config as config_module
-from segpipe.config import Config, Dataflow, Vertex
+from segpipe.config import Config
+from segpipe.config.vertex import Dataflow, Vertex
 from segpipe.ingest import sources
 from segpipe.ingest.part_file import store
 from segpipe.pipeline.components.example_gen import PARTS, write_examples

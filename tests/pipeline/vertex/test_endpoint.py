@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segpipe.cli.main import app
-from segpipe.config import Endpoint, Vertex
+from segpipe.config.vertex import Endpoint, Vertex
 from segpipe.errors import RunError, UserError
 from segpipe.pipeline.vertex.endpoint import ModelEndpoint
 from segpipe.pipeline.vertex.errors import in_a_sentence

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from segpipe.config import Vertex
+from segpipe.config.vertex import Vertex
 from segpipe.errors import RunError, UserError
 from segpipe.pipeline.vertex.errors import in_a_sentence
 from tests.servers.google_cloud import PROJECT, LoopbackGoogle

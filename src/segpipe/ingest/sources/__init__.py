@@ -1,11 +1,12 @@
-"""A config in, the parts of its source out: the one place that knows every kind."""
+"""Lists the parts of a config's source, whatever its kind; the kinds are those of `segpipe.config.source.KINDS`."""
 
+from importlib import import_module
 from types import ModuleType
 
 from segpipe.config import Config
 from segpipe.errors import DataError
 from segpipe.ingest.record import Listed, Part, Record, in_parts
-from segpipe.ingest.sources import basemap, coco, csv, folder, huggingface, parquet, spans, tfds, tfrecord, voc
+from segpipe.ingest.sources import spans
 from segpipe.ingest.splits import assign, check_counts, fill
 from segpipe.io import files
 from segpipe.text import first_five
@@ -61,18 +62,8 @@ def _check(records: list[Record], config: Config) -> None:
 
 
 def _module(config: Config) -> ModuleType:
-    return _MODULES[config.source.kind]
+    """The module that reads the config's kind of source; it has `parts(config)` and `entries(config)`.
 
-
-_MODULES: dict[str, ModuleType] = {
-    "folder": folder,
-    "csv": csv,
-    "parquet": parquet,
-    "tfrecord": tfrecord,
-    "tfds": tfds,
-    "coco": coco,
-    "voc": voc,
-    "huggingface": huggingface,
-    "basemap": basemap,
-}
-"""Each has `parts(config)` and `entries(config)`. Large libraries are imported by the functions that need them."""
+    Large libraries are imported by the functions that need them.
+    """
+    return import_module(f"{__name__}.{config.source.kind}")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from segpipe import schema
-from segpipe.config import Config, Split
+from segpipe.config import Config
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest import picture, splits
 from segpipe.ingest.picture import BadPictureError

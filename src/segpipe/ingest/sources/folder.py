@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from segpipe.config import Config, Split
+from segpipe.config import Config
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record, in_parts

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from segpipe.config import Config, Split
+from segpipe.config import Config
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest import splits
 from segpipe.ingest.record import Part, Record

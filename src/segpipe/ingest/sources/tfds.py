@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segpipe.config import Config, Split
+from segpipe.config import Config
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest import example, splits
 from segpipe.ingest.record import Part, Record

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from segpipe import schema
-from segpipe.config import Config, Split
+from segpipe.config import Config
+from segpipe.config.source import Split
 from segpipe.errors import DataError
 from segpipe.ingest import example, splits
 from segpipe.ingest.picture import png

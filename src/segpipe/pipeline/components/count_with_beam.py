@@ -16,7 +16,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer, metrics_plots_and_validations_writer
 
 from segpipe import schema
-from segpipe.config import Evaluate
+from segpipe.config.evaluate import Evaluate
 from segpipe.evaluate import picture_table
 from segpipe.evaluate.count_locally import digest
 from segpipe.evaluate.slices import attributes

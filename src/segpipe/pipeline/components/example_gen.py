@@ -22,7 +22,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
 from segpipe import schema
-from segpipe.config import Config, Data
+from segpipe.config import Config
+from segpipe.config.data import Data
 from segpipe.ingest import sources
 from segpipe.ingest.part_file import Stored, store
 from segpipe.ingest.pool import Pool

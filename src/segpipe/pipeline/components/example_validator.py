@@ -19,7 +19,7 @@ from tfx.types import standard_component_specs as standard
 from tfx.utils import writer_utils
 
 from segpipe import schema
-from segpipe.config import Validation
+from segpipe.config.data import Validation
 from segpipe.ingest import example
 from segpipe.ingest import example_files as stored
 from segpipe.ingest.bad_picture import BadPicturesError

@@ -13,7 +13,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.orchestration import data_types
 from tfx.types import component_spec, standard_artifacts
 
-from segpipe.config import Config, Hub, check_token_name, to_json
+from segpipe.config import Config, to_json
+from segpipe.config.hub import Hub, check_token_name
 from segpipe.errors import ConfigError
 from segpipe.pipeline.components.hf_executor import (
     EVALUATION,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from segpipe.config import Config, Machine
+from segpipe.config import Config
+from segpipe.config.vertex import Machine
 from segpipe.errors import ConfigError
 
 PRICES_AS_OF = "2025-06"

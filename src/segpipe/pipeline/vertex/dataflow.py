@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from segpipe.config import Dataflow, Vertex
+from segpipe.config.vertex import Dataflow, Vertex
 from segpipe.errors import ConfigError
 
 SWITCH = "ENABLE_DATAFLOW"

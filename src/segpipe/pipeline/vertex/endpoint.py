@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from google.cloud import aiplatform
 
-from segpipe.config import Endpoint as Settings
+from segpipe.config.vertex import Endpoint as Settings
 from segpipe.errors import RunError, UserError
 from segpipe.pipeline.vertex.health import Health, check
 from segpipe.pipeline.vertex.registry import Registry

@@ -7,7 +7,7 @@ import requests
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
-from segpipe.config import Vertex
+from segpipe.config.vertex import Vertex
 from segpipe.errors import RunError, UserError
 
 _NO_LOGIN = (

@@ -8,7 +8,7 @@ from tfx.components.pusher import executor
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from segpipe.config import Endpoint, Vertex
+from segpipe.config.vertex import Endpoint, Vertex
 from segpipe.pipeline.vertex.endpoint import ModelEndpoint
 from segpipe.pipeline.vertex.errors import in_a_sentence
 

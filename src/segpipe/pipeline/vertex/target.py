@@ -15,7 +15,8 @@ from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_AR
 from tfx.types import standard_artifacts
 from typing_extensions import override
 
-from segpipe.config import Config, Machine, Training
+from segpipe.config import Config
+from segpipe.config.vertex import Machine, Training
 from segpipe.pipeline.components.hf_pusher import hf_pusher
 from segpipe.pipeline.targets import BASELINE_NODE_ID, IN_PROCESS_BEAM, PREVIOUS_NODE_ID, Target
 from segpipe.pipeline.vertex import dataflow

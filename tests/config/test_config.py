@@ -56,9 +56,15 @@ def test_json_round_trip_is_equal(toml):
     assert config.from_json(config.to_json(loaded)) == loaded
 
 
-def test_relative_paths_start_at_the_toml_file(toml, tmp_path):
-    loaded = config.load(toml(), ["output_dir=out"])
-    assert loaded.output_path == tmp_path / "out"
+def test_data_lies_at_the_toml_file_and_runs_where_the_command_is_typed(toml, tmp_path, monkeypatch):
+    path = toml().absolute()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    loaded = config.load(path, ["output_dir=out"])
+    assert loaded.resolve("data") == tmp_path / "data"
+    assert loaded.output_path == elsewhere / "out"
+    assert config.load(path).output_path == elsewhere / "runs" / loaded.name
 
 
 @pytest.mark.parametrize(
