@@ -1,18 +1,80 @@
-"""A SavedModel's folder, the config and what was measured in; the plan of its next version out."""
+"""Puts together what is published: the model's files, its card, its pictures, its exports and its demo."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segpipe.config import Config
-from segpipe.errors import DataError
+from segpipe import schema
+from segpipe.errors import ConfigError, DataError
+from segpipe.ingest import example_files
+from segpipe.publish import samples
 from segpipe.publish.card import CardInput, about, render
+from segpipe.publish.directory import Directory
 from segpipe.publish.files import File, folder_files
+from segpipe.publish.hub import HuggingFace
 from segpipe.publish.plan import Plan, version_of
-from segpipe.publish.space.plan import SpacePlan
+from segpipe.publish.settings import PublishSettings
+from segpipe.publish.space.plan import PLACEHOLDERS, SpacePlan
+from segpipe.publish.weights import WEIGHTS_FILE
 
-LOCAL_OWNER = "local"
-"""Stands for the user name where models are published to a folder and the config names nobody."""
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """What a run left of one model. Folders may be addresses, such as gs://bucket/run/model.
+
+    Attributes:
+      saved_model: folder of the SavedModel.
+      made_at_s: Unix time at which the model was made: it names the version, so a retry makes no other.
+      facts: the fields of `CardInput` that the run knows: pictures by split, metrics, slices, verdict.
+      examples: folder of the Examples, with the split test; empty if nobody knows it.
+      model_run: folder with the training's weights; empty if nobody knows it.
+    """
+
+    saved_model: str
+    made_at_s: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    examples: str = ""
+    model_run: str = ""
+
+
+def plan(settings: PublishSettings, run: RunOutputs, fetch: Callable[[str], Path] = Path) -> Plan:
+    """Returns the plan of a model's next version.
+
+    Args:
+      settings: where the model goes and what goes with it.
+      run: what the model's run left.
+      fetch: folder or address → the folder on this machine; what it returns must stay until the plan is published.
+
+    Raises:
+      ConfigError: the settings ask for pictures or exports, and the run left no Examples or no weights.
+      DataError: there is no SavedModel.
+    """
+    saved_model = fetch(run.saved_model)
+    card = {**run.facts, **settings.card}
+    extra: tuple[File, ...] = ()
+    if settings.export_config is not None:
+        extra, card["exports"] = _exports(settings, run, saved_model, fetch)
+    pictures = _pictures(settings, run)
+    if pictures:
+        extra += samples.panels(saved_model, pictures)
+    return assemble(
+        saved_model,
+        run.made_at_s,
+        settings.repo_id,
+        card,
+        space=_space(settings, card, pictures, fetch),
+        private=settings.private,
+        extra=extra,
+    )
+
+
+def destination(settings: PublishSettings) -> Directory | HuggingFace:
+    """Returns what publishes a plan to the place that the settings name."""
+    if settings.directory:
+        return Directory(Path(settings.directory))
+    return HuggingFace(settings.endpoint, settings.token)
 
 
 def assemble(
@@ -24,7 +86,7 @@ def assemble(
     private: bool = False,
     extra: tuple[File, ...] = (),
 ) -> Plan:
-    """Puts together one version.
+    """Puts together one version of files that are all at hand.
 
     Args:
       saved_model: folder of the SavedModel.
@@ -49,32 +111,41 @@ def assemble(
     return Plan(repo_id, version, (*files, *extra, readme), private=private, space=space)
 
 
-def repo_id(config: Config) -> str:
-    """The model's repository."""
-    return f"{config.hub.username or LOCAL_OWNER}/{config.hub.repo_name or config.name}"
+def _exports(
+    settings: PublishSettings, run: RunOutputs, saved_model: Path, fetch: Callable[[str], Path]
+) -> tuple[tuple[File, ...], dict[str, str]]:
+    if settings.export_config is None or not run.model_run:
+        raise ConfigError(f"hub.exports needs the weights of a run that pushed {run.saved_model}; leave it out.")
+    from segpipe.publish import exports  # TensorFlow, which a publication without exports need not load.
+
+    return exports.export(settings.export_config, saved_model, fetch(run.model_run) / WEIGHTS_FILE)
 
 
-def space_plan(config: Config) -> SpacePlan | None:
-    """The demo that the config asks for."""
-    hub = config.hub
-    if hub.space_sdk == "none":
+def _pictures(settings: PublishSettings, run: RunOutputs) -> list[samples.Picture]:
+    """The test pictures to show."""
+    if not settings.pictures:
+        return []
+    if not run.examples:
+        raise ConfigError(f"hub.pictures needs the data of a run that pushed {run.saved_model}; leave it out.")
+    shards = example_files.shards([f"{run.examples}/Split-{schema.TEST}"])
+    return samples.first(itertools.chain.from_iterable(map(example_files.read, shards)), settings.pictures)
+
+
+def _space(
+    settings: PublishSettings,
+    card: Mapping[str, Any],
+    pictures: list[samples.Picture],
+    fetch: Callable[[str], Path],
+) -> SpacePlan | None:
+    space = settings.space_config
+    if space is None:
         return None
-    owner, name = repo_id(config).split("/")
     return SpacePlan(
-        f"{owner}/{hub.space_repo_name or name}",
-        sdk=hub.space_sdk,
-        app_path=config.resolve(hub.space_app) if hub.space_app else None,
-        title=config.name,
-        license=hub.license,
+        settings.space_repo_id,
+        sdk=space.space_sdk,
+        app_path=fetch(space.app_path) if space.app_path else None,
+        placeholders={**PLACEHOLDERS, **space.placeholders},
+        title=space.title or settings.repo_name,
+        license=card.get("license", SpacePlan.license),
+        examples=folder_files(fetch(space.examples_path)) if space.examples_path else samples.examples(pictures),
     )
-
-
-def card_facts(config: Config) -> dict[str, Any]:
-    """The fields of `CardInput` that the config knows."""
-    hub = config.hub
-    stated = ("dataset_name", "dataset_id", "dataset_license", "dataset_url", "license", "intended_use", "limits")
-    return {
-        **{name: getattr(hub, name) for name in stated},
-        "dataset_name": hub.dataset_name or config.name,
-        "training": {**config.train.model_dump(mode="json"), "seed": config.seed},
-    }

@@ -41,10 +41,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for repo_id in (self.repo_id, *([self.space.repo_id] if self.space else [])):
-            if not REPO_ID.fullmatch(repo_id):
-                raise ConfigError(
-                    f"a repository is named user/name in letters, digits, '.', '_' and '-', got {repo_id!r}."
-                )
+            check_repo_id(repo_id)
         if not VERSION.fullmatch(self.version):
             raise ConfigError(f"a version is v and a Unix time, as in v1764000000, got {self.version!r}.")
         paths = [file.path for file in self.files]
@@ -57,6 +54,12 @@ class Plan:
         if len(set(paths)) != len(paths):
             twice = sorted({path for path in paths if paths.count(path) > 1})
             raise ConfigError(f"two files would be published as {', '.join(twice)}.")
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Raises a ConfigError if the Hub would refuse the name of a repository."""
+    if not REPO_ID.fullmatch(repo_id):
+        raise ConfigError(f"a repository is named user/name in letters, digits, '.', '_' and '-', got {repo_id!r}.")
 
 
 def is_owned(path: str) -> bool:

@@ -10,6 +10,7 @@ from ml_metadata.metadata_store import MetadataStore
 from tfx.dsl.components.common.importer import Importer
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
@@ -17,7 +18,9 @@ from tfx.types import standard_artifacts
 
 from segpipe.config import Config
 from segpipe.errors import ConfigError
+from segpipe.pipeline.components import node
 from segpipe.pipeline.components.hf_pusher import HFPusher, hf_pusher
+from segpipe.publish.settings import PublishSettings, check_settings
 from tests.publish.conftest import loopback, saved_model  # noqa: F401 (fixtures)
 from tests.publish.plans import TOKEN
 from tests.servers.hub import Fault, LoopbackHub
@@ -192,12 +195,42 @@ def test_an_app_that_is_not_on_this_machine_is_fetched(tmp_path: Path, model_uri
     [
         ({"token": TOKEN}, "a token is given by name"),
         ({"space_config": {"sdk": "gradio"}}, "space_config can have app_path, repo_name"),
+        ({"space_config": {"space_sdk": "static"}}, "space_sdk must be one of gradio, streamlit, got 'static'"),
+        ({"space_config": {"placeholders": {"REPO": "$R"}}}, "placeholders can be MODEL_REPO_ID"),
+        ({"space_config": {"app_path": "apps.gone"}}, r"a folder with app\.py; apps/gone has none"),
+        ({"space_config": {"repo_name": "a show"}}, "named user/name in letters, .* got 'me/a show'"),
+        ({"repo_name": "pets--"}, "named user/name in letters, .* got 'me/pets--'"),
+        ({"card": {"licence": "mit"}}, "card can have classes, .* got licence"),
+        ({"pictures": -1}, "pictures: .*greater than or equal to 0"),
+        ({"pictures": 2}, "needs the ExampleGen's output examples"),
     ],
 )
 def test_a_mistake_is_told_before_anything_runs(tmp_path: Path, arguments: dict, sentence: str):
     with pytest.raises(ConfigError, match=sentence) as caught:
         Run(tmp_path, "model", blessed=None, **arguments).pipeline()
     assert TOKEN not in str(caught.value)
+    assert str(caught.value).startswith("HFPusher: ")
+
+
+def test_names_may_come_when_the_run_is_started(tmp_path: Path):
+    name = RuntimeParameter(name="repository", ptype=str)
+    run = Run(tmp_path, "gs://bucket/model", repo_name=name)
+    kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image="x"),
+        output_filename=str(tmp_path / "job.json"),
+    ).run(run.pipeline())
+    root = json.loads((tmp_path / "job.json").read_text())["pipelineSpec"]["root"]
+    assert root["inputDefinitions"]["parameters"]["repository"] == {"type": "STRING"}
+    given = root["dag"]["tasks"]["HFPusher"]["inputs"]["parameters"]
+    assert given["repo_name"] == {"componentInputParameter": "repository"}
+    assert '"me"' in json.dumps(given["username"]["runtimeValue"])
+
+
+@pytest.mark.parametrize("wrong", ["pets--", ""])
+def test_a_wrong_name_of_a_run_is_refused_before_anything_is_sent(wrong: str):
+    settings = check_settings(username="me", repo_name="later")
+    with pytest.raises(ConfigError, match="named user/name in letters"):
+        node.from_execution(PublishSettings, {**node.to_execution(settings), "repo_name": wrong})
 
 
 def test_the_configs_hub_section_makes_the_component():
@@ -213,7 +246,7 @@ def test_the_configs_hub_section_makes_the_component():
     assert (pushed["username"], pushed["repo_name"], pushed["directory"], pushed["private"]) == ("me", "pets", "", 1)
     assert json.loads(pushed["space_config"])["repo_name"] == "show"
     assert json.loads(pushed["card"])["license"] == "mit"
-    assert json.loads(properties(space_sdk="none")["space_config"]) is None
+    assert "space_config" not in properties(space_sdk="none")
 
 
 def test_exports_need_the_trainers_weights(tmp_path, model_uri: str):

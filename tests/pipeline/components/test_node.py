@@ -52,8 +52,8 @@ FULL = Parameters(name="[1]", count=0, private=True, note="", limits=Limits(low=
 
 @pytest.mark.parametrize("parameters", [FULL, Parameters(name="null"), Parameters(name="")])
 def test_parameters_come_back_equal(parameters: Parameters):
-    properties = json.loads(json.dumps(parameters.to_execution()))
-    assert Parameters.from_execution({**properties, "code_digest": "0" * 16}) == parameters
+    properties = json.loads(json.dumps(node.to_execution(parameters)))
+    assert node.from_execution(Parameters, {**properties, "code_digest": "0" * 16}) == parameters
 
 
 def test_each_parameter_is_an_execution_parameter_of_its_own():
@@ -95,6 +95,6 @@ def test_an_executor_finds_its_interface_after_pickling():
     executor = pickle.loads(pickle.dumps(Executor))  # noqa: S301
     model, pushed = standard_artifacts.Model(), standard_artifacts.PushedModel()
     model.uri = "trained"
-    properties = {**FULL.to_execution(), "code_digest": "0" * 16}
+    properties = {**node.to_execution(FULL), "code_digest": "0" * 16}
     assert executor().Do({"model": [model], "blessing": []}, {"pushed": [pushed]}, properties) == FULL
     assert pushed.get_string_custom_property("of") == "trained"

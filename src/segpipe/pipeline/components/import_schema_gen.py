@@ -39,7 +39,7 @@ class Executor(
         Raises:
           DataError: it is no schema.
         """
-        executor.Executor.Do(self, artifacts.inputs, artifacts.outputs, parameters.to_execution())
+        executor.Executor.Do(self, artifacts.inputs, artifacts.outputs, node.to_execution(parameters))
         path = files.join(artifacts.output(standard.SCHEMA_KEY).uri, DEFAULT_FILE_NAME)
         imported = feature_schema.read(path)
         if feature_schema.is_published(imported):

@@ -20,9 +20,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from tfx import types
 from tfx.dsl.components.base import (
     base_beam_component,
@@ -35,6 +35,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import artifact_utils, component_spec
 from tfx.types.system_executions import SystemExecution
 
+from segpipe.errors import ConfigError
 from segpipe.pipeline.digest import code_digest
 
 CODE_DIGEST = "code_digest"
@@ -42,27 +43,44 @@ CODE_DIGEST = "code_digest"
 
 
 class Parameters(BaseModel):
-    """The parameters of a node; subclasses add fields. An unknown name is an error, and errors repeat no value."""
+    """Base of a node's parameters; any other frozen model serves, too.
+
+    An unknown name is an error, and errors repeat no value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    def to_execution(self) -> dict[str, str | int]:
-        """Returns what TFX is given: a value for each field that is not None."""
-        values = self.model_dump(mode="json")
-        return {
-            name: _encode(values[name], info.annotation)
-            for name, info in type(self).model_fields.items()
-            if getattr(self, name) is not None
-        }
 
-    @classmethod
-    def from_execution(cls, properties: Mapping[str, Any]) -> Self:
-        """Reads what `to_execution` returned, from the execution properties of a running node."""
-        given = {name: info.annotation for name, info in cls.model_fields.items() if properties.get(name) is not None}
-        return cls(**{name: _decode(properties[name], annotation) for name, annotation in given.items()})
+P = TypeVar("P", bound=BaseModel)
 
 
-P = TypeVar("P", bound=Parameters)
+def to_execution(parameters: BaseModel) -> dict[str, str | int]:
+    """Returns what TFX is given: a value for each parameter that is not None."""
+    values = parameters.model_dump(mode="json")
+    return {
+        name: _encode(values[name], info.annotation)
+        for name, info in type(parameters).model_fields.items()
+        if getattr(parameters, name) is not None
+    }
+
+
+def from_execution(kind: type[P], properties: Mapping[str, Any]) -> P:
+    """Reads what `to_execution` returned, from the execution properties of a running node.
+
+    Args:
+      kind: the model of the parameters.
+      properties: those of the execution; what is no parameter, such as the code's digest, is left aside.
+
+    Raises:
+      ConfigError: a value that a RuntimeParameter brought is wrong.
+    """
+    annotations = {
+        name: info.annotation for name, info in kind.model_fields.items() if properties.get(name) is not None
+    }
+    try:
+        return kind(**{name: _decode(properties[name], annotation) for name, annotation in annotations.items()})
+    except ValidationError as error:
+        raise ConfigError(f"a parameter of the node is wrong: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -148,7 +166,7 @@ class _Runs(Generic[P]):
     ) -> Any:
         """Unpacks what TFX hands over, and runs."""
         self._log_startup(input_dict, output_dict, exec_properties)  # type: ignore[attr-defined]
-        parameters = self.interface.parameters.from_execution(exec_properties)
+        parameters = from_execution(self.interface.parameters, exec_properties)
         return self.run(Artifacts(input_dict, output_dict), parameters)
 
     def run(self, artifacts: Artifacts, parameters: P) -> Any:
@@ -178,7 +196,7 @@ class _Declared:
 
     def __init__(
         self,
-        parameters: Parameters,
+        parameters: BaseModel,
         runtime_parameters: Mapping[str, RuntimeParameter] | None = None,
         digest: str = "",
         **channels: types.BaseChannel | None,
@@ -192,7 +210,7 @@ class _Declared:
           **channels: the inputs.
         """
         interface: Interface[Any] = self.interface  # type: ignore[attr-defined]
-        arguments: dict[str, Any] = {**parameters.to_execution(), **(runtime_parameters or {})}
+        arguments: dict[str, Any] = {**to_execution(parameters), **(runtime_parameters or {})}
         if interface.code:
             arguments[CODE_DIGEST] = digest or code_digest(interface.code)
         outputs = {name: types.Channel(type=kind) for name, kind in interface.outputs.items()}

@@ -8,8 +8,8 @@ from segpipe.config import Config
 from segpipe.errors import ConfigError
 from segpipe.io.files import is_url
 from segpipe.model import weights
-from segpipe.publish.assemble import space_plan
 from segpipe.publish.files import folder_files, tree_digest
+from segpipe.publish.settings import settings_from
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def stage(config: Config) -> Staged:
             model = model.model_copy(update={"weights": there})
     hub = config.hub
     if hub.space_app and not is_url(hub.space_app):
-        space_plan(config)  # Refuses a folder without an app.
+        settings_from(config)  # Refuses a folder without an app.
         hub = hub.model_copy(update={"space_app": uploaded_folder(hub.space_app)})
     staged = config.model_copy(
         update={"directory": Path("/"), "output_dir": "", "data": data, "model": model, "hub": hub}

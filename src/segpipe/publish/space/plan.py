@@ -1,6 +1,6 @@
 """Which demo goes with a model, as a frozen value, and the files of its Space once the model's commit is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -57,12 +57,10 @@ class SpacePlan:
     examples: tuple[File, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.sdk not in SDKS:
-            raise ConfigError(f"space_sdk must be one of {', '.join(SDKS)}, got {self.sdk!r}.")
-        if unknown := sorted(set(self.placeholders) - set(PLACEHOLDERS)):
-            raise ConfigError(f"placeholders can be {', '.join(PLACEHOLDERS)}, got {', '.join(unknown)}.")
-        if self.app_path is not None and not (self.app_path / "app.py").is_file():
-            raise ConfigError(f"an app template is a folder with app.py; {self.app_path} has none.")
+        check_sdk(self.sdk)
+        check_placeholders(self.placeholders)
+        if self.app_path is not None:
+            check_app(self.app_path)
 
     def render(self, model: ModelRevision) -> tuple[File, ...]:
         """The files of the Space: the app with its placeholders filled in, README.md and requirements.txt."""
@@ -101,6 +99,24 @@ class SpacePlan:
             f"---\n{block}---\n\nDemo of [{model.repo_id}]({model.repo_url}), version `{model.version}`, "
             f"pinned to commit `{model.commit_id}`.\n"
         )
+
+
+def check_sdk(sdk: str) -> None:
+    """Raises a ConfigError unless there is a demo app for `sdk`."""
+    if sdk not in SDKS:
+        raise ConfigError(f"space_sdk must be one of {', '.join(SDKS)}, got {sdk!r}.")
+
+
+def check_placeholders(names: Iterable[str]) -> None:
+    """Raises a ConfigError if one of `names` stands for nothing in an app's files."""
+    if unknown := sorted(set(names) - set(PLACEHOLDERS)):
+        raise ConfigError(f"placeholders can be {', '.join(PLACEHOLDERS)}, got {', '.join(unknown)}.")
+
+
+def check_app(folder: Path) -> None:
+    """Raises a ConfigError unless `folder` holds an app."""
+    if not (folder / "app.py").is_file():
+        raise ConfigError(f"an app template is a folder with app.py; {folder} has none.")
 
 
 def requirements(sdk: str) -> str:
