@@ -9,8 +9,29 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from segpipe.config.vertex import Endpoint, Vertex
+from segpipe.pipeline.components import node
 from segpipe.pipeline.vertex.endpoint import ModelEndpoint
 from segpipe.pipeline.vertex.errors import in_a_sentence
+
+
+class PushSettings(node.Parameters):
+    """Where a model is pushed to; the custom_config of TFX's Pusher.
+
+    Attributes:
+      name: of the run.
+      project, region, service_account: of Google Cloud.
+      image_size: side in pixels of the square that the model sees.
+      num_classes: K, the number of classes.
+      endpoint: how the new model takes over.
+    """
+
+    name: str
+    project: str
+    region: str
+    service_account: str
+    image_size: int
+    num_classes: int
+    endpoint: Endpoint
 
 
 class RegistryPusher(executor.Executor):
@@ -37,13 +58,13 @@ class RegistryPusher(executor.Executor):
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
-        told = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        vertex = Vertex(project=told["project"], region=told["region"], endpoint=Endpoint(**told["endpoint"]))
+        settings = PushSettings(**json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]))
+        vertex = Vertex(project=settings.project, region=settings.region, endpoint=settings.endpoint)
         endpoint = ModelEndpoint(
-            told["name"], vertex.project, vertex.region, vertex.endpoint, service_account=told["service_account"]
+            settings.name, vertex.project, vertex.region, vertex.endpoint, service_account=settings.service_account
         )
         model_uri = self.GetModelPath(input_dict)
         io_utils.copy_dir(model_uri, pushed.uri)
         with in_a_sentence("pushing the model", vertex):
-            version = endpoint.push(model_uri, told["image_size"], told["num_classes"])
+            version = endpoint.push(model_uri, settings.image_size, settings.num_classes)
         self._MarkPushed(pushed, pushed_destination=version, pushed_version=version.rsplit("@", 1)[-1])

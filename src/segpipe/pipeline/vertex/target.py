@@ -20,7 +20,7 @@ from segpipe.config.vertex import Machine, Training
 from segpipe.pipeline.components.hf_pusher import hf_pusher
 from segpipe.pipeline.targets import BASELINE_NODE_ID, IN_PROCESS_BEAM, PREVIOUS_NODE_ID, Target
 from segpipe.pipeline.vertex import dataflow
-from segpipe.pipeline.vertex.pusher import RegistryPusher
+from segpipe.pipeline.vertex.pusher import PushSettings, RegistryPusher
 from segpipe.pipeline.vertex.staging import root
 
 _S_PER_HOUR = 3600
@@ -94,18 +94,18 @@ class VertexTarget(Target):
     @override
     def pusher(self, **arguments: Any) -> base_node.BaseNode:
         vertex = self.config.vertex
-        custom_config = {
-            "name": self.config.name,
-            "project": vertex.project,
-            "region": vertex.region,
-            "service_account": vertex.service_account,
-            "image_size": self.config.data.image_size,
-            "num_classes": self.config.num_classes,
-            "endpoint": vertex.endpoint.model_dump(mode="json"),
-        }
+        settings = PushSettings(
+            name=self.config.name,
+            project=vertex.project,
+            region=vertex.region,
+            service_account=vertex.service_account,
+            image_size=self.config.data.image_size,
+            num_classes=self.config.num_classes,
+            endpoint=vertex.endpoint,
+        )
         return Pusher(
             **arguments,
-            custom_config=custom_config,
+            custom_config=settings.model_dump(mode="json"),
             custom_executor_spec=executor_spec.ExecutorClassSpec(RegistryPusher),
         )
 
