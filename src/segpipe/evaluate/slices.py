@@ -70,6 +70,17 @@ def attributes(features: Mapping[str, Sequence[Any]], evaluate: Evaluate) -> dic
     return found
 
 
+def slicings(names: Iterable[str], evaluate: Evaluate) -> list[str]:
+    """Every slicing that pictures with the attributes `names` can have, in the order of `attributes`.
+
+    Args:
+      names: of the attributes that the pictures carry.
+      evaluate: the config's section.
+    """
+    single = list(dict.fromkeys([*sorted(names), *(name for name, edges in evaluate.buckets.items() if edges)]))
+    return [*single, *(crossed for crossed in evaluate.crossed if set(crossed.split(CROSS)) <= set(single))]
+
+
 def score(table: PictureTable, min_pictures: int) -> list[SliceScore]:
     """Scores every slice of a split.
 

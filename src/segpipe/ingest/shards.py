@@ -36,6 +36,7 @@ class Account:
       ids: of every record, to find two with the same.
       broken: one sentence for each part that could not be read to its end.
       groups: the splits of each group, where the config has groups.
+      attributes: names of those that any written picture carries for sliced metrics, ascending.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Account:
     ids: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -65,6 +67,7 @@ class Account:
         self.broken.extend(other.broken)
         for group, found in other.groups.items():
             self.groups[group] = sorted({*self.groups.get(group, ()), *found})
+        self.attributes = sorted({*self.attributes, *other.attributes})
 
     @property
     def offenders(self) -> list[Offender]:
@@ -138,7 +141,7 @@ def write_part(part: Part, config: Config, layout: Layout, index: int, threads: 
       index: number of the part.
       threads: pictures decoded at the same time; Pillow lets go of Python's lock meanwhile.
     """
-    account = Account()
+    account, attributes = Account(), set[str]()
     with ExitStack() as stack:
         streams: dict[str, BinaryIO] = {}
         for record, encoded in _encode_all(_until_broken(part, account), config, threads):
@@ -153,8 +156,10 @@ def write_part(part: Part, config: Config, layout: Layout, index: int, threads: 
                 streams[encoded.split] = stack.enter_context(_gzip(stream)) if layout.compress else stream
             tfrecord.write(streams[encoded.split], encoded.example)
             account.counts[encoded.split] = account.counts.get(encoded.split, 0) + 1
+            attributes.update(name for name, _ in record.slices)
             if group := group_of(record, config.split):
                 account.groups[group] = sorted({*account.groups.get(group, ()), encoded.split})
+    account.attributes = sorted(attributes)
     if part.size not in (None, account.read) and not account.broken:
         account.broken.append(f"{account.read} of the {part.size} pictures of one part of the source were there.")
     return account

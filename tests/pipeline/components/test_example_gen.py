@@ -11,10 +11,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from segpipe import config as config_module
 from segpipe.errors import DataError
 from segpipe.ingest import example
+from segpipe.ingest.example_account import ACCOUNT, BAD_EXAMPLES
 from segpipe.ingest.prepare import prepare
 from segpipe.ingest.source_digest import source_digest
 from segpipe.pipeline.components import example_gen
-from segpipe.pipeline.components.example_gen import ACCOUNT, BAD_EXAMPLES, Executor, picture_example_gen
+from segpipe.pipeline.components.example_gen import Executor, picture_example_gen
 from segpipe.pipeline.targets import IN_PROCESS_BEAM
 from tests import pictures
 from tests.ingest.sources import layouts

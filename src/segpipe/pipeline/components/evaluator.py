@@ -22,8 +22,7 @@ from segpipe import schema
 from segpipe.config import Config, from_json, to_json
 from segpipe.errors import ConfigError, DataError
 from segpipe.evaluate import gallery, gate, picture_table, slices, strips
-from segpipe.ingest import example
-from segpipe.ingest import example_files as examples
+from segpipe.ingest import example, example_account, example_files
 from segpipe.metrics import bootstrap
 from segpipe.pipeline.components import evaluator_output
 from segpipe.pipeline.components.count_with_beam import count_pictures, read_examples, write_metrics, write_rows
@@ -55,8 +54,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = from_json(exec_properties["config"])
-        shards = examples.shards(_judging_splits(input_dict, json.loads(exec_properties[standard.EXAMPLE_SPLITS_KEY])))
-        first = examples.first(shards)
+        shards = example_files.shards(
+            _judging_splits(input_dict, json.loads(exec_properties[standard.EXAMPLE_SPLITS_KEY]))
+        )
+        first = example_files.first(shards)
         [candidate] = input_dict[standard.MODEL_KEY]
         champions = input_dict.get(standard.BASELINE_MODEL_KEY) or []
         models = {tfma_constants.CANDIDATE_KEY: _path(candidate)}
@@ -66,7 +67,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         folder = artifact_utils.get_single_uri(output_dict[standard.EVALUATION_KEY])
         with self._make_beam_pipeline() as pipeline:
-            evaluate(pipeline, shards, models, config, folder)
+            evaluate(pipeline, shards, models, config, folder, _slicings(input_dict, shards, config))
 
         pictures = picture_table.read(folder)
         evidence = gather(
@@ -85,26 +86,34 @@ def evaluate(
     models: dict[str, str],
     config: Config,
     output_uri: str,
+    slicings: list[str],
 ) -> None:
     """Adds to `pipeline` what counts the pictures of the TFRecord files `shards` and writes metrics and rows."""
     told = tfma.utils.update_eval_config_with_defaults(
-        eval_config(config, _slicings(shards, config)), has_baseline=len(models) > 1, rubber_stamp=True
+        eval_config(config, slicings), has_baseline=len(models) > 1, rubber_stamp=True
     )
     pictures = count_pictures(read_examples(pipeline, shards), models, config.evaluate)
     write_metrics(pictures, told, models, output_uri)
     write_rows(pictures, output_uri)
 
 
-def _slicings(shards: list[str], config: Config) -> list[str]:
-    """Every slicing that any picture has; TFMA wants them before it starts."""
-    return list(
-        dict.fromkeys(
-            slicing
-            for shard in shards
-            for serialized in examples.read(shard)
-            for slicing in slices.attributes(example.decode(serialized), config.evaluate)
+def _slicings(input_dict: dict[str, list[types.Artifact]], shards: list[str], config: Config) -> list[str]:
+    """Every slicing that any picture can have, which TFMA wants before it starts.
+
+    ExampleGen's account names the attributes. Examples that another ExampleGen wrote have none: they are read for it.
+    """
+    names = example_account.attributes(artifact_utils.get_single_uri(input_dict[standard.EXAMPLES_KEY]))
+    if names is None:
+        found = (example.decode(serialized) for shard in shards for serialized in example_files.read(shard))
+        names = sorted(
+            {
+                name.removeprefix(schema.SLICE_PREFIX)
+                for features in found
+                for name in features
+                if name.startswith(schema.SLICE_PREFIX)
+            }
         )
-    )
+    return slices.slicings(names, config.evaluate)
 
 
 def gather(

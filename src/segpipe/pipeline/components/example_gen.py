@@ -25,6 +25,7 @@ from segpipe import schema
 from segpipe.config import Config
 from segpipe.config.data import Data
 from segpipe.ingest import sources
+from segpipe.ingest.example_account import ACCOUNT, BAD_EXAMPLES
 from segpipe.ingest.part_file import Stored, store
 from segpipe.ingest.pool import Pool
 from segpipe.ingest.shards import Account, Layout, write_part
@@ -32,12 +33,6 @@ from segpipe.ingest.source_digest import check_unchanged, source_digest
 from segpipe.ingest.splits import check_counts
 from segpipe.io import files
 from segpipe.pipeline.components import node
-
-ACCOUNT = "account.json"
-"""In the folder of the examples: pictures read, written by split, and left out."""
-
-BAD_EXAMPLES = "bad_examples.json"
-"""In the folder of the examples: one sentence for each picture left out, by id."""
 
 PARTS = "parts.pickle"
 """In the folder of the examples while they are written: where the pictures of each part are."""
@@ -192,19 +187,6 @@ def _merged(accounts: Iterable[Account]) -> Account:
     for account in accounts:
         total.add(account)
     return total
-
-
-def pictures_by_split(uri: str) -> dict[str, int]:
-    """How many pictures each split holds; empty where another ExampleGen wrote the Examples, which keeps no account.
-
-    Args:
-      uri: of the Examples artifact.
-    """
-    path = files.join(uri, ACCOUNT)
-    if not files.exists(path):
-        return {}
-    counts = json.loads(files.read(path))["counts"]
-    return {split: counts[split] for split in schema.SPLITS if split in counts}
 
 
 def _write_account(account: Account, uri: str) -> None:

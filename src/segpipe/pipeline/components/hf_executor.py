@@ -12,8 +12,8 @@ from tfx.components.util import model_utils
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils, path_utils
 
+from segpipe.ingest.example_account import pictures_by_split
 from segpipe.pipeline.components import node
-from segpipe.pipeline.components.example_gen import pictures_by_split
 from segpipe.publish.assemble import RunOutputs, destination, plan
 from segpipe.publish.plan import Published
 from segpipe.publish.settings import PublishSettings

@@ -17,12 +17,13 @@ def outputs_of(config: Config, saved_model: Path) -> RunOutputs | None:
     pushed = provenance.of_pushed(config.output_path / "metadata.db", saved_model)
     if pushed is None:
         return None
-    from segpipe.pipeline.components import example_gen, hf_card  # TFMA
+    from segpipe.ingest.example_account import pictures_by_split
+from segpipe.pipeline.components import hf_card  # TFMA
 
     return RunOutputs(
         saved_model=str(saved_model),
         made_at_s=made_at_s(saved_model),
-        facts={"splits": example_gen.pictures_by_split(pushed.examples), **hf_card.measured(pushed.evaluation)},
+        facts={"splits": pictures_by_split(pushed.examples), **hf_card.measured(pushed.evaluation)},
         examples=pushed.examples,
         model_run=pushed.model_run,
     )

@@ -21,10 +21,10 @@ from segpipe.evaluate.report import Component, Report, Scores, Statistic
 from segpipe.evaluate.report_page import write_report
 from segpipe.ingest import example_files
 from segpipe.ingest.bad_picture import Offender
+from segpipe.ingest.example_account import ACCOUNT
 from segpipe.ingest.shards import Account
 from segpipe.io import atomic
 from segpipe.pipeline.components import evaluator_output
-from segpipe.pipeline.components.example_gen import ACCOUNT
 from segpipe.pipeline.local import lineage, provenance
 from segpipe.pipeline.local.runner import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, PREVIOUS_NODE_ID, LocalTarget
