@@ -44,7 +44,8 @@ def blind_to_lakes(tmp_path_factory):
 def _evaluate(shards, folder, config, candidate, champion=None):
     models = {constants.CANDIDATE_KEY: candidate} | ({constants.BASELINE_KEY: champion} if champion else {})
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        evaluator.evaluate(pipeline, shards, models, config, str(folder))
+        slicings = slices.slicings(["site"], config.evaluate)
+        evaluator.evaluate(pipeline, shards, models, config, str(folder), slicings)
     return evaluator_output.read(str(folder)), tfma.load_validation_result(str(folder))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segpipe.config import Config
+from segpipe.ingest.example_account import pictures_by_split
 from segpipe.pipeline.local import provenance
 from segpipe.publish.assemble import RunOutputs
 
@@ -17,8 +18,7 @@ def outputs_of(config: Config, saved_model: Path) -> RunOutputs | None:
     pushed = provenance.of_pushed(config.output_path / "metadata.db", saved_model)
     if pushed is None:
         return None
-    from segpipe.ingest.example_account import pictures_by_split
-from segpipe.pipeline.components import hf_card  # TFMA
+    from segpipe.pipeline.components import hf_card  # TFMA
 
     return RunOutputs(
         saved_model=str(saved_model),
