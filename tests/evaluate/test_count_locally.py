@@ -7,11 +7,11 @@ import pytest
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 from segpipe.config.evaluate import Evaluate
-from segpipe.errors import DataError, UserError
+from segpipe.errors import DataError
 from segpipe.evaluate import evaluation_report, places
 from segpipe.evaluate.count_locally import evaluate
 from segpipe.ingest import example_files
-from segpipe.savedmodel import counter
+from segpipe.savedmodel.load import load_to_count
 from tests.pipeline import segmenter
 
 
@@ -35,7 +35,7 @@ def prepared(tmp_path_factory):
 def test_counts_agree_with_scikit_learn_over_all_files(model, prepared):
     folder, truth, guess = prepared
     shards = places.find_split(str(folder), "test")
-    evaluated = evaluate(counter.load(model), shards, Evaluate())
+    evaluated = evaluate(load_to_count(model), shards, Evaluate())
     np.testing.assert_array_equal(evaluated.scores.confusion, confusion_matrix(truth, guess))
     assert len(evaluated.pictures) == 40
     assert evaluated.pictures.ids[0] == "picture-000"
@@ -78,7 +78,7 @@ def test_examples_of_other_classes_are_refused(model, tmp_path):
     with (tmp_path / "test-0.tfrecord").open("wb") as stream:
         tfrecord.write(stream, example.encode({"id": b"x", "class_fraction": [0.5, 0.5]}))
     with pytest.raises(DataError, match="2 classes, the model 3: sea, land, lake"):
-        evaluate(counter.load(model), [str(tmp_path / "test-0.tfrecord")], Evaluate())
+        evaluate(load_to_count(model), [str(tmp_path / "test-0.tfrecord")], Evaluate())
 
 
 def test_data_that_names_its_classes_otherwise_is_refused(model, prepared, tmp_path):
@@ -100,18 +100,6 @@ def test_a_split_is_found_in_what_prepare_and_example_gen_write(prepared, tmp_pa
         places.find_split(str(folder), "eval")
 
 
-def test_a_model_is_found_in_a_run_a_serving_folder_or_by_itself(model, tmp_path):
-    for version in ("9", "10"):
-        shutil.copytree(model, tmp_path / "run" / "serving" / version)
-    newest = str(tmp_path / "run" / "serving" / "10")
-    for place in ("run", "run/", "run/serving", "run/serving/10"):
-        assert places.find_model(f"{tmp_path}/{place}") == newest
-    shutil.copytree(model, tmp_path / "trained" / "Format-Serving")
-    assert places.find_model(f"{tmp_path}/trained") == f"{tmp_path}/trained/Format-Serving"
-    with pytest.raises(UserError, match="no SavedModel"):
-        places.find_model(str(tmp_path))
-
-
 def test_files_squeezed_and_not_are_read_alike(tmp_path):
     truth, guess = segmenter.pictures(3)
     segmenter.write_examples(tmp_path / "a", truth, guess, compression="GZIP")
@@ -124,4 +112,4 @@ def test_files_squeezed_and_not_are_read_alike(tmp_path):
 
 def test_what_is_no_model_of_ours_is_named(tmp_path):
     with pytest.raises(DataError, match=r"has no assets\.extra/segpipe\.json"):
-        counter.load(str(tmp_path))
+        load_to_count(str(tmp_path))

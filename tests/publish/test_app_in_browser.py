@@ -120,7 +120,7 @@ def predicted_mask(saved_model: Path, content: bytes, folder: Path) -> np.ndarra
         command_line, ["predict", str(saved_model), str(folder / "shapes.jpg"), "-o", str(folder)]
     )
     assert predicted.exit_code == 0, predicted.output
-    return np.asarray(Image.open(folder / "shapes.mask.png"))
+    return np.asarray(Image.open(folder / "masks" / "shapes.png"))
 
 
 def test_the_downloaded_mask_is_what_segpipe_predict_writes(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from segpipe.errors import ConfigError, UserError
+from segpipe.errors import ConfigError
 from segpipe.ingest.picture import load, to_8_bit
 from segpipe.publish.files import File
 from segpipe.publish.space import local
@@ -101,23 +101,10 @@ def test_a_run_as_seen_from_here_can_be_shown(tmp_path: Path, monkeypatch):
     (tmp_path / "runs/demo/serving/10").mkdir(parents=True)
     (tmp_path / "runs/demo/serving/10/saved_model.pb").touch()
     monkeypatch.chdir(tmp_path)
-    process = local.start(local.saved_model_in(Path("runs/demo")), tmp_path / "app", "gradio", port=1)
+    process = local.start(Path("runs/demo/serving/10"), tmp_path / "app", "gradio", port=1)
     process.kill()
     process.wait()
     assert (tmp_path / "runs/demo/serving/10").as_uri() in (tmp_path / "app/README.md").read_text()
-
-
-def test_the_newest_version_of_a_serving_folder_is_found(tmp_path: Path):
-    for version in ("9", "10"):
-        (tmp_path / version).mkdir()
-        (tmp_path / version / "saved_model.pb").touch()
-    assert local.saved_model_in(tmp_path).name == "10"
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "serving").symlink_to(tmp_path)
-    assert local.saved_model_in(tmp_path / "run").name == "10"
-    assert local.saved_model_in(tmp_path / "9").name == "9"
-    with pytest.raises(UserError, match="no SavedModel"):
-        local.saved_model_in(tmp_path / "11")
 
 
 # The predictor
@@ -161,10 +148,14 @@ def test_the_mask_is_the_signatures_own(predictor: Predictor, saved_model: Path)
 
 @pytest.mark.parametrize("size", [(220, 150), (64, 64), (31, 97), (1000, 333)])
 def test_masks_grow_as_segpipe_predicts(predictor: Predictor, saved_model: Path, size: tuple[int, int]):
-    from segpipe.savedmodel.predictor import Predictor as Served
+    from segpipe.predict.files import predicted
+    from segpipe.predict.listing import Listed
+    from segpipe.savedmodel.load import load
 
     content = encoded(shapes.draw(np.random.default_rng(6), *size)[0])
-    np.testing.assert_array_equal(predictor.predict(content).mask, Served.load(saved_model).predict([content])[0])
+    [outputs] = load(saved_model).signature().run([content])
+    expected = predicted(Listed("x.png", "x", 0), content, outputs).mask
+    np.testing.assert_array_equal(predictor.predict(content).mask, expected)
 
 
 def test_a_prediction_takes_less_than_half_a_second(predictor: Predictor):

@@ -44,7 +44,7 @@ def address(serving_folder: Path) -> Iterator[str]:
 
     settings = server.Settings(
         name="strongest",
-        folder=serving_folder,
+        folder=str(serving_folder),
         workers=2,
         requests=RequestLimits(max_body_mb=1, max_pictures=16, max_megapixels=1),
     )

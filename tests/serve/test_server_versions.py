@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from segpipe.errors import UserError
-from segpipe.savedmodel.find import find
 from segpipe.savedmodel.load import load
 from segpipe.savedmodel.request_error import RequestError
 from segpipe.serve import server
@@ -26,7 +24,7 @@ def test_a_new_version_takes_over_without_a_lost_request(tmp_path: Path):
     folder = tmp_path / "serving"
     server_model.save(folder, 1)
     body = json.dumps({"instances": [{"b64": base64.b64encode(picture(RED)).decode()}]})
-    settings = server.Settings(name="m", folder=folder, workers=2, poll_s=0.1)
+    settings = server.Settings(name="m", folder=str(folder), workers=2, poll_s=0.1)
     answers: list[tuple[int, float]] = []
     stop = threading.Event()
 
@@ -101,15 +99,6 @@ def test_what_waits_together_runs_together_within_the_limits(tmp_path: Path):
         answers = [future.result(timeout=30) for future in futures]
     assert sizes == [4, 3, 1]
     assert all(answer["class_fraction"][0] == 1 for answer in answers)
-
-
-def test_a_served_model_is_found_by_run_name_run_folder_serving_folder_or_version(tmp_path: Path):
-    version = server_model.save(tmp_path / "runs" / "pets" / "serving", 7)
-    for target in ("pets", tmp_path / "runs" / "pets", version.parent, version):
-        place = find(str(target), runs=tmp_path / "runs")
-        assert (place.name, place.folder) == ("pets", version.parent)
-    with pytest.raises(UserError, match="no run, serving folder or SavedModel"):
-        find("cats", runs=tmp_path / "runs")
 
 
 def wait_until(condition, timeout_s: float = 60) -> None:

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from segpipe.errors import UserError
-from segpipe.predict.files import classes_of
 from segpipe.savedmodel.load import load
 from segpipe.serve.request_log import Keeper, Retention
 from segpipe.watch import replay
@@ -23,7 +22,7 @@ def test_the_page_shows_the_picture_that_changes_most_first(tmp_path):
     side = server_model.SIZE**2
     np.testing.assert_array_equal(replayed.changes, [[0, side // 2, 0], [side, 0, 0], [0, 0, side * 3 // 2]])
     page = tmp_path / "replay.html"
-    replay.write_page(replayed, tmp_path / "kept", candidate, *classes_of(candidate), page)
+    replay.write_page(replayed, tmp_path / "kept", candidate, candidate.classes, candidate.colors, page)
     text = page.read_text()
     assert text.index("100.0 % changed") < text.index("50.0 % changed")
     assert text.count("<img") == 6

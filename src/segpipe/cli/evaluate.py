@@ -1,4 +1,4 @@
-"""`segpipe evaluate MODEL_DIR --data CONFIG|PATH`: any model of ours on any prepared data."""
+"""`segpipe evaluate RUN|MODEL_DIR --data CONFIG|PATH`: any model of ours on any prepared data."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ _LOG = "evaluation.log"
 def evaluate(
     model_dir: Annotated[
         str,
-        typer.Argument(help="A run's folder, such as runs/demo, or a SavedModel; a path or URL.", metavar="MODEL_DIR"),
+        typer.Argument(help="A run, its folder or a SavedModel; gs:// too.", metavar="RUN|MODEL_DIR"),
     ],
     data: Annotated[
         str,
@@ -33,8 +33,9 @@ def evaluate(
     if split not in schema.SPLITS:
         raise UserError(f"--split must be {', '.join(schema.SPLITS)}, got {split!r}.")
     from segpipe.evaluate import places
+    from segpipe.savedmodel.find import find
 
-    model = places.find_model(model_dir)
+    model = find(model_dir)
     config = config_module.load(data) if data.endswith(".toml") else None
     settings, gate = (config.evaluate, config.gate) if config else (Evaluate(), Gate())
     with (

@@ -19,19 +19,29 @@ def publish(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as in hub.private=true.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="A SavedModel; the run's newest blessed one if left out.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|MODEL_DIR", help="A run or SavedModel, gs:// too; this run's newest if left out."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be published; send nothing.")] = False,
 ) -> None:
     """Publish a model, its card and its demo; a second call changes nothing, or completes the first."""
     settings = config_module.load(config, overrides or ())
     if settings.hub.kind == "none":
         raise ConfigError('hub.kind is "none"; try --set hub.kind=directory, or huggingface with hub.username.')
+    from segpipe.savedmodel.find import find
+    from segpipe.savedmodel.local_copy import local_copy
+
+    with local_copy(find(model or settings.output_path / "serving")) as folder:
+        _publish(folder, settings, dry_run)
+
+
+def _publish(folder: Path, settings: config_module.Config, dry_run: bool) -> None:
+    """Publishes the SavedModel in a folder."""
     from segpipe.pipeline.local.pushed_outputs import made_at_s, outputs_of
     from segpipe.publish.assemble import RunOutputs, destination, plan
     from segpipe.publish.settings import settings_from
-    from segpipe.publish.space.local import saved_model_in
 
-    folder = saved_model_in(model or settings.output_path / "serving")
     run = outputs_of(settings, folder)
     if run is None:
         typer.echo(f"{settings.output_path} did not push {folder}: its card has no results.", err=True)

@@ -14,7 +14,8 @@ from segpipe.cli.console import library_output_to, plain_progress
 def replay(
     kept: Annotated[Path, typer.Argument(help="Where `segpipe serve --keep-pictures` keeps requests.")],
     model: Annotated[
-        Path, typer.Argument(help="The candidate: a run, its folder or a SavedModel.", metavar="RUN|MODEL_DIR")
+        str,
+        typer.Argument(help="A candidate: run, its folder or a SavedModel; gs:// too.", metavar="RUN|MODEL_DIR"),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("replay.html"),
     shown: Annotated[int, typer.Option(help="How many of the largest disagreements to show.", min=1)] = 24,
@@ -22,16 +23,13 @@ def replay(
 ) -> None:
     """Send kept requests to a candidate and show where it disagrees most."""
     with library_output_to(Path(os.devnull), verbose=False) as person:
-        from segpipe.predict.files import classes_of
+        from segpipe.savedmodel.find import find
         from segpipe.savedmodel.load import load
-        from segpipe.savedmodel.predictor import saved_model_folder
         from segpipe.watch import replay as stage
 
         with plain_progress(person) as listener, progress.listening(listener):
-            folder = saved_model_folder(model)
-            candidate = load(folder, int(folder.name) if folder.name.isdigit() else 0)
-            classes, colors = classes_of(candidate)
-            replayed = stage.replay(kept, candidate, len(classes), shown, time.time() - days * 86400)
-            stage.write_page(replayed, kept, candidate, classes, colors, output)
+            candidate = load(find(model))
+            replayed = stage.replay(kept, candidate, len(candidate.classes), shown, time.time() - days * 86400)
+            stage.write_page(replayed, kept, candidate, candidate.classes, candidate.colors, output)
     typer.echo(f"{replayed.pictures} requests: {100 * replayed.mean_share:.2f} % of the pixels change class.", err=True)
     typer.echo(str(output))

@@ -77,7 +77,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
     if not finished.blessed or finished.pushed is None:
         return False, f"Not pushed: {' '.join(finished.summary['reasons'])} See {shown(finished.report)}"
     pushed = shown(finished.pushed)
-    return True, f"Model: {pushed} . Next: segpipe predict {shlex.quote(pushed)} IMAGE -o masks/"
+    return True, f"Model: {pushed} . Next: segpipe predict {shlex.quote(pushed)} IMAGE -o predictions/"
 
 
 def _label(node: str) -> str:

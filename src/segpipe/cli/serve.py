@@ -8,11 +8,16 @@ from typing import Annotated
 import typer
 
 from segpipe.errors import UserError
+from segpipe.io import files
+
+_POLL_S = 1.0
+_REMOTE_POLL_S = 30.0
+"""How often new versions are looked for; each look at a bucket is paid."""
 
 
 def serve(
     target: Annotated[
-        str, typer.Argument(help="A run, its serving folder, or one version in it.", metavar="RUN|MODEL_DIR")
+        str, typer.Argument(help="A run, its serving folder, or one version in it; gs:// too.", metavar="RUN|MODEL_DIR")
     ],
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8501,
@@ -31,9 +36,9 @@ def serve(
     keep_days: Annotated[float, typer.Option(help="The oldest are deleted after this.", min=0)] = 30.0,
 ) -> None:
     """Serve a model over HTTP; new versions in its folder take over without a lost request."""
-    from segpipe.savedmodel.find import find
+    from segpipe.savedmodel.find import find_serving
 
-    place = find(target)
+    place = find_serving(target)
     try:
         from segpipe.serve import server
     except ModuleNotFoundError as error:
@@ -46,6 +51,7 @@ def serve(
     settings = server.Settings(
         name=name or place.name,
         folder=place.folder,
+        poll_s=_REMOTE_POLL_S if files.is_url(place.folder) else _POLL_S,
         host=host,
         port=port,
         workers=workers,

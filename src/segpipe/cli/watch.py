@@ -33,11 +33,12 @@ def watch(
     found_labels = labels or (run_dir / "labels" if (run_dir / "labels").is_dir() else None)
     with library_output_to(run_dir / "logs" / "watch.log", verbose=False) as person:
         from segpipe.pipeline.local import provenance
+        from segpipe.savedmodel.find import find_deployed
         from segpipe.watch import window
         from segpipe.watch.retrain import Policy, decide, note_start
 
         with plain_progress(person) as listener, progress.listening(listener):
-            examples = provenance.examples_of(run_dir, window.deployed_dir(settings).name)
+            examples = provenance.examples_of(run_dir, Path(find_deployed(run_dir / "serving")).name)
             watched = window.look(settings, kept or run_dir / "kept", found_labels, examples=examples)
     for reason in watched.verdict.reasons:
         typer.echo(reason, err=True)

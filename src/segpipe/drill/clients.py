@@ -12,6 +12,7 @@ from pathlib import Path
 
 from segpipe.errors import RunError, UserError
 from segpipe.progress import report
+from segpipe.savedmodel import find
 from segpipe.serve.request_log import Keeper, Retention
 
 _BATCH = 16
@@ -68,10 +69,10 @@ def _serving(folder: Path, keeper: Keeper) -> Iterator[str]:
         from segpipe.serve.answering import RequestLimits
     except ModuleNotFoundError as error:
         raise UserError(f"a drill serves the model, which needs {error.name}; install segpipe[serve].") from None
-    every_version = sum(1 for _ in folder.glob("[0-9]*"))
+    every_version = len(find.versions(folder))
     # Ingest took every picture that comes, by the limit of its own source.
     limits = RequestLimits(max_body_mb=1e6, max_megapixels=1e6)
-    settings = server.Settings(name=_NAME, folder=folder, keep_versions=every_version, requests=limits)
+    settings = server.Settings(name=_NAME, folder=str(folder), keep_versions=every_version, requests=limits)
     with (
         server.application(settings, keeper.offer) as app,
         socket.create_server(("127.0.0.1", 0)) as listener,

@@ -29,7 +29,7 @@ from segpipe.metrics import confusion
 from segpipe.metrics.bootstrap import Interval, intervals
 from segpipe.pipeline.local import provenance
 from segpipe.pipeline.local import run as pipeline_run
-from segpipe.savedmodel.load import LoadedModel, load
+from segpipe.savedmodel.load import LoadedModel, load, size_mb
 from segpipe.savedmodel.native_size import at_size
 from segpipe.serve import request_log as kept_requests
 from segpipe.watch import window
@@ -153,7 +153,7 @@ def tell(
     first = runs.run(data.first)
     if not first.blessed:
         raise RunError(f"the first model is not blessed, so nothing can degrade: {' '.join(first.reasons)}")
-    deployed = load(Path(first.pushed), int(Path(first.pushed).name))
+    deployed = load(first.pushed)
     margins = [_margins(deployed, data)]
     story.models.append(_trained("deployed", config.model.architecture, first, margins, config))
 
@@ -170,7 +170,7 @@ def tell(
         name = answer.architecture + (" + augmentation" if retrain.train.augment and not config.train.augment else "")
         say(f"spans 1 and 2: retrain with {name}")
         outcome = runs.run(retrain)
-        models.append(load(Path(outcome.path), len(models) + 1))
+        models.append(load(outcome.path, len(models) + 1))
         margins.append(_margins(models[-1], data))
         story.models.append(_trained(name, answer.architecture, outcome, margins, config))
         story.examples = _pictures(data, models, margins[0][1])
@@ -205,7 +205,7 @@ def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel
         atomic.write_text(done, str(deployed.version))
     # Not now: a later call looks at the same requests, whatever watch.window_days.
     last_s = max(one.at_s for one in kept_requests.read(kept_dir))
-    examples = provenance.examples_of(data.first.output_path, deployed.path.name)
+    examples = provenance.examples_of(data.first.output_path, Path(deployed.path).name)
     watched = window.look(data.first, kept_dir, labels_dir if with_labels else None, deployed, last_s, examples)
     rate = watched.drift.false_alarm_rate if watched.drift else None
     return Look(when, watched.verdict.status, watched.verdict.reasons, rate)
@@ -214,7 +214,7 @@ def _look(data: Spans, span: int, when: str, folder: Path, deployed: LoadedModel
 def _ask(data: Spans, span: int, deployed: LoadedModel, kept_dir: Path, labels_dir: Path) -> None:
     serialized = data.examples(span, schema.EVAL) + data.examples(span, schema.TEST)
     parsed = [example.decode(one) for one in serialized]
-    clients.ask(deployed.path.parent, deployed.version, [one[schema.IMAGE][0] for one in parsed], kept_dir)
+    clients.ask(Path(deployed.path).parent, deployed.version, [one[schema.IMAGE][0] for one in parsed], kept_dir)
     labels_dir.mkdir(parents=True, exist_ok=True)
     for one, features in zip(kept_requests.read(kept_dir), parsed, strict=True):
         (labels_dir / f"{one.id}.png").write_bytes(features[schema.MASK][0])
@@ -244,7 +244,7 @@ def _trained(
         blessed=outcome.blessed,
         reasons=outcome.reasons,
         train_seconds=outcome.train_seconds,
-        size_mb=round(sum(file.stat().st_size for file in Path(outcome.path).rglob("*") if file.is_file()) / 1e6, 1),
+        size_mb=round(size_mb(outcome.path), 1),
         span_1=intervals(now_1, None, **settings).mean_iou,  # type: ignore[arg-type]
         span_2=intervals(now_2, None, **settings).mean_iou,  # type: ignore[arg-type]
         lost=None if is_answer else missing,

@@ -17,7 +17,7 @@ from segpipe.evaluate.slices import attributes
 from segpipe.ingest import example, example_files
 from segpipe.metrics import confusion
 from segpipe.metrics.measures import BOUNDARY, CALIBRATION, CONFUSION
-from segpipe.savedmodel import counter
+from segpipe.savedmodel.load import LoadedModel
 
 Counts = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class Evaluation:
         return Scores(confusion.square(self.sums[CONFUSION]), self.sums.get(BOUNDARY), self.sums.get(CALIBRATION))
 
 
-def evaluate(model: counter.Counter, shards: Sequence[str], settings: Evaluate) -> Evaluation:
+def evaluate(model: LoadedModel, shards: Sequence[str], settings: Evaluate) -> Evaluation:
     """Counts every picture of the files; memory holds one batch of pictures, and their counts.
 
     Args:
@@ -82,7 +82,7 @@ def _batches(shards: Sequence[str]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _check_classes(model: counter.Counter, serialized: bytes) -> None:
+def _check_classes(model: LoadedModel, serialized: bytes) -> None:
     shares = example.decode(serialized).get(schema.CLASS_FRACTION)
     if shares and len(shares) != len(model.classes):
         raise DataError(

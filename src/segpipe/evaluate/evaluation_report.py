@@ -14,7 +14,7 @@ from segpipe.evaluate.report import Report
 from segpipe.evaluate.report_page import write_report
 from segpipe.io import atomic
 from segpipe.metrics import bootstrap, measures
-from segpipe.savedmodel import counter
+from segpipe.savedmodel.load import LoadedModel, load_to_count
 
 JSON_FILE = "evaluation.json"
 PAGE_FILE = "index.html"
@@ -48,7 +48,7 @@ def evaluate_into(
     Raises:
       DataError: the model or the data is not what it should be.
     """
-    model = counter.load(model_dir)
+    model = load_to_count(model_dir)
     if classes is not None and tuple(classes) != model.classes:
         raise DataError(
             f"{data} has the classes {', '.join(classes)}, the model {', '.join(model.classes)}: "
@@ -65,7 +65,7 @@ def write(
     shards: Sequence[str],
     settings: Evaluate,
     confidence: float,
-    model: counter.Counter,
+    model: LoadedModel,
     evaluated: Evaluation,
 ) -> dict[str, Any]:
     """Writes both files of what has been counted; `model` predicts the pictures that the page shows once more.

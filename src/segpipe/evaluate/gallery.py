@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-import tensorflow as tf
 
 from segpipe import schema
 from segpipe.evaluate import selection
@@ -14,7 +13,7 @@ from segpipe.evaluate.report import Sample
 from segpipe.ingest import example, example_files
 from segpipe.metrics import confusion
 from segpipe.preprocess import pictures
-from segpipe.savedmodel.counter import Counter
+from segpipe.savedmodel.load import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Gallery:
 
 
 def choose(
-    model: Counter, shards: Iterable[str], table: PictureTable, how_many: int = 8, of_each_class: int = 2
+    model: LoadedModel, shards: Iterable[str], table: PictureTable, how_many: int = 8, of_each_class: int = 2
 ) -> Gallery:
     """Finds the pictures worth a look and predicts those alone; memory holds the chosen ones.
 
@@ -62,7 +61,7 @@ def choose(
     return Gallery(of(worst), of(typical), {name: of(chosen) for name, chosen in by_class.items() if chosen})
 
 
-def _samples(model: Counter, shards: Iterable[str], scores: dict[str, float]) -> dict[str, Sample]:
+def _samples(model: LoadedModel, shards: Iterable[str], scores: dict[str, float]) -> dict[str, Sample]:
     found: dict[str, tuple[bytes, bytes]] = {}
     for serialized in chain.from_iterable(map(example_files.read, shards)):
         features = example.decode(serialized)
@@ -73,8 +72,7 @@ def _samples(model: Counter, shards: Iterable[str], scores: dict[str, float]) ->
             break
     if not found:
         return {}
-    encoded = tf.constant([image for image, _ in found.values()])
-    masks = model.signatures["serving_default"](image_bytes=encoded)["mask"].numpy()
+    masks = model.signature().run_batch([image for image, _ in found.values()])["mask"]
     size = model.image_size
     return {
         picture_id: Sample(

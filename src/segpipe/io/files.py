@@ -228,6 +228,13 @@ def name_below(path: str, searched: str) -> str:
     return str(PurePosixPath(below).with_suffix(""))
 
 
+def size_bytes(folder: str) -> int:
+    """The size of all files under `folder`, hidden ones too."""
+    if is_url(folder):
+        return int(_fresh(folder).du(folder))
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
 def names_in(folder: str) -> list[str]:
     """Paths of the files and folders right in `folder`; none where it does not exist."""
     if is_url(folder):

@@ -1,4 +1,4 @@
-"""Folders, globs or URLs of pictures in, predictions of all of them out; memory does not grow with their number."""
+"""Predicts the pictures of a listing and writes files; memory does not grow with their number."""
 
 import json
 import math
@@ -14,7 +14,6 @@ import numpy as np
 from segpipe.errors import UserError
 from segpipe.ingest import picture
 from segpipe.io import files
-from segpipe.palette import palette
 from segpipe.predict import rendering
 from segpipe.predict.listing import Listed
 from segpipe.progress import report
@@ -24,6 +23,7 @@ from segpipe.savedmodel.picture import Accepted, accept
 from segpipe.savedmodel.request_error import RequestError
 from segpipe.serve.batching import Batcher, BatchLimits
 
+_FAILED = "failed.txt"
 _READERS = 8
 _WINDOW = 64
 """Pictures that are read, waiting or being drawn at one time."""
@@ -66,7 +66,7 @@ def predict(
       UserError: a format is unknown.
     """
     rendering.check_formats(formats)
-    classes, colors = classes_of(model)
+    classes, colors = model.classes, model.colors
     account = Account()
     with Batcher(workers, _LIMITS) as batcher, Tables(output, classes, formats) as tables:
         for listed, outcome in _predictions(model, pictures, batcher, max_megapixels):
@@ -80,17 +80,18 @@ def predict(
                 tables.add(rendered.lines)
                 account.done += 1
             report("pictures", account.done + len(account.failed), len(pictures))
-        if account.failed:
-            tables.write("failed.txt", "\n".join(account.failed) + "\n")
+    write_failed(account.failed, output)
     return account
 
 
-def classes_of(model: LoadedModel) -> tuple[list[str], np.ndarray]:
-    """Class names and colours, uint8 [K, 3]; numbers and the palette for a model without a card."""
-    shape = model.signature().output_specs()["class_fraction"].shape
-    classes = model.card.get("classes") or [str(class_id) for class_id in range(shape[-1])]
-    colors = np.array(model.card["palette"], np.uint8) if "palette" in model.card else palette(len(classes))
-    return list(classes), colors
+def write_failed(failed: Sequence[str], output: str) -> None:
+    """Writes failed.txt, one line per picture; an earlier one goes if no picture failed."""
+    path = files.join(output, _FAILED)
+    if failed:
+        with files.open_to_write(path) as stream:
+            stream.write(("\n".join(failed) + "\n").encode())
+    elif files.exists(path):
+        files.remove(path)
 
 
 def read_picture(listed: Listed, max_megapixels: float) -> Accepted:
@@ -154,11 +155,6 @@ class Tables:
         self._append("polygons.geojson", lines.get("polygons", []), ",\n")
         self._append("coco.json", lines.get("coco.annotations", []), ",\n")
         self._coco_images += lines.get("coco.images", [])
-
-    def write(self, name: str, text: str) -> None:
-        """Writes one more file."""
-        with files.open_to_write(f"{self._output}/{name}") as stream:
-            stream.write(text.encode())
 
     def _append(self, name: str, lines: Iterable[str], separator: str, before_first: str = "") -> None:
         for line in lines:

@@ -149,3 +149,6 @@ FORMATS: dict[str, Callable[[Predicted, Classes, Colors], Rendered]] = {
     "coco": _coco,
     "polygons": _polygons,
 }
+
+DEFAULT_FORMATS = ("masks", "overlays")
+"""What is written if no format is asked for."""

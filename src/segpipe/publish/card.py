@@ -11,6 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from segpipe.errors import DataError
+from segpipe.savedmodel.card import CARD
 
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
 TASK = "image-segmentation"
@@ -73,7 +74,7 @@ def about(saved_model: Path) -> dict[str, Any]:
     Raises:
       DataError: its segpipe.json cannot be read.
     """
-    path = saved_model / "assets.extra" / "segpipe.json"
+    path = saved_model / CARD
     if not path.is_file():
         return {}
     try:

@@ -19,6 +19,7 @@ from segpipe.model.architectures import build
 from segpipe.model.upsampling import JoiningConv2DTranspose
 from segpipe.preprocess import pictures
 from segpipe.publish.files import File
+from segpipe.savedmodel.load import load
 
 MIN_AGREEMENT = 0.995
 """Share of the pixels at which an export must give the SavedModel's class: rounding may turn a pixel between two."""
@@ -146,12 +147,10 @@ FORMATS: dict[str, Callable[[keras.Model, int], tuple[str, bytes, Masks, str]]] 
 
 
 def _served(saved_model: Path) -> Masks:
-    loaded = tf.saved_model.load(str(saved_model))
+    signature = load(saved_model).signature()
 
     def masks(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return loaded.signatures["serving_default"](image_bytes=tf.constant([_png(image) for image in images]))[
-            "mask"
-        ].numpy()
+        return signature.run_batch([_png(image) for image in images])["mask"]
 
     return masks
 

@@ -14,9 +14,9 @@ from segpipe import schema
 from segpipe.config import Config
 from segpipe.model import presets
 from segpipe.palette import palette
+from segpipe.savedmodel.card import CARD
 from segpipe.train.data import Transform
 
-CARD = "assets.extra/segpipe.json"
 _LOGITS, _FEATURES = "logits", "features"
 Evaluation = Callable[[tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]
 """Truth int64 [N, S, S] and logits float32 [N, S, S, K] → what the evaluation adds up, one row per picture."""

@@ -1,29 +1,40 @@
-"""One SavedModel folder in, callable signatures out, with what clients may ask about them."""
+"""Loads a SavedModel: its signatures, its card, and what can be asked of it."""
 
-import json
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 
-from segpipe.errors import UserError
+from segpipe.errors import DataError, UserError
+from segpipe.io import files
+from segpipe.palette import palette
+from segpipe.savedmodel import card as card_file
+from segpipe.savedmodel.find import is_model, version_of
+from segpipe.savedmodel.local_copy import local_copy
 from segpipe.savedmodel.request_error import RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
 EMBEDDINGS = "embeddings"
-CARD = Path("assets.extra") / "segpipe.json"
+FROM_EXAMPLES = "from_examples"
+
+_WARM_UP_CALLS = 3
+_TIMED_CALLS = 20
 
 Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """One entry point of a model: a batch of byte strings in, arrays out.
+    """One entry point of a model, from a batch of byte strings to arrays.
 
     Attributes:
       name: as in "serving_default".
@@ -45,12 +56,23 @@ class Signature:
         Raises:
           RequestError: an item cannot be decoded; which one is not known for a batch of several.
         """
+        arrays = self.run_batch(items)
+        return [{name: array[position] for name, array in arrays.items()} for position in range(len(items))]
+
+    def run_batch(self, items: Sequence[bytes]) -> Outputs:
+        """Runs one batch of N items.
+
+        Returns:
+          Every output, [N, …].
+
+        Raises:
+          RequestError: an item cannot be decoded; which one is not known for a batch of several.
+        """
         try:
             outputs = self.function(**{self.input_name: tf.constant(list(items), tf.string)})
         except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
-            raise RequestError(f"the input cannot be decoded: {_first_line(error)}") from None
-        arrays = {name: tensor.numpy() for name, tensor in outputs.items()}
-        return [{name: array[position] for name, array in arrays.items()} for position in range(len(items))]
+            raise RequestError(f"the input cannot be decoded: {_first_line(error)[:200]}") from None
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def output_specs(self) -> dict[str, tf.TensorSpec]:
         """Name, dtype and shape (None = any) of every output."""
@@ -59,19 +81,37 @@ class Signature:
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A version that can answer.
+    """A SavedModel that can answer.
 
     Attributes:
-      version: the folder's number.
-      path: the SavedModel.
+      version: the folder's number; 0 for a folder without one.
+      path: path or URL of the SavedModel.
       signatures: by name.
       card: assets.extra/segpipe.json; empty for a model that another program saved.
     """
 
     version: int
-    path: Path
+    path: str
     signatures: Mapping[str, Signature]
     card: Mapping[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of the class ids; numbers for a model without a card."""
+        if "classes" in self.card:
+            return tuple(self.card["classes"])
+        num_classes = self.signature().output_specs()["class_fraction"].shape[-1]
+        return tuple(str(class_id) for class_id in range(num_classes))
+
+    @property
+    def colors(self) -> NDArray[np.uint8]:
+        """Colour of each class, uint8 [K, 3]."""
+        return np.array(self.card["palette"], np.uint8) if "palette" in self.card else palette(len(self.classes))
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square that the model sees."""
+        return int(self.card["image_size"])
 
     def signature(self, name: str = "") -> Signature:
         """The signature `name`, or the default one.
@@ -79,10 +119,10 @@ class LoadedModel:
         Raises:
           RequestError: there is none of that name.
         """
-        found = self.signatures.get(name or DEFAULT_SIGNATURE)
-        if found is None:
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.signatures:
             raise RequestError(f"there is no signature {name!r}; this model has {', '.join(sorted(self.signatures))}.")
-        return found
+        return self.signatures[name]
 
     def embed(self, pictures: Sequence[bytes]) -> list[np.ndarray]:
         """What the encoder makes of each encoded picture, float32 [D]; D = 0 for a model that does not tell."""
@@ -90,28 +130,83 @@ class LoadedModel:
             return [np.zeros(0, np.float32)] * len(pictures)
         return [answer["embedding"] for answer in self.signature(EMBEDDINGS).run(pictures)]
 
+    def count(self, examples: Sequence[bytes]) -> dict[str, NDArray[np.int64]]:
+        """Counts every picture.
 
-def load(path: Path, version: int) -> LoadedModel:
+        Args:
+          examples: N serialized Examples with image and mask.
+
+        Returns:
+          int64 [N, …] by output, as `metrics/picture_counts.py` names them.
+        """
+        return self.signature(FROM_EXAMPLES).run_batch(examples)
+
+    def latency_ms(self, image: bytes) -> float:
+        """The median time of one picture, in a batch of its own, through `serving_default`, in milliseconds."""
+        batch = tf.constant([image], tf.string)
+        signature = self.signature()
+        seconds = []
+        for call in range(_WARM_UP_CALLS + _TIMED_CALLS):
+            start = time.perf_counter()
+            signature.function(**{signature.input_name: batch})
+            if call >= _WARM_UP_CALLS:
+                seconds.append(time.perf_counter() - start)
+        return 1000 * statistics.median(seconds)
+
+
+def load(model: str | Path, version: int | None = None) -> LoadedModel:
     """Loads a SavedModel; signatures that take anything but one string [N] are left out.
+
+    Args:
+      model: path or URL of the SavedModel.
+      version: its number; that of its folder if left out.
 
     Raises:
       UserError: the folder holds no SavedModel, or none of its signatures can be served.
       tf.errors.OpError: its files are damaged or not all there yet.
     """
-    if not (path / "saved_model.pb").is_file():
+    path = str(model)
+    if not is_model(path):
         raise UserError(f"{path} holds no SavedModel: saved_model.pb is missing.")
-    model = tf.saved_model.load(str(path))
-    definitions = _definitions(path)
+    with local_copy(path) as folder:
+        loaded = tf.saved_model.load(str(folder))
+        definitions = _definitions(folder)
+        card = card_file.read(str(folder)) if (folder / card_file.CARD).is_file() else {}
     signatures = {
         name: Signature(name, _input_name(function), definitions[name], function)
-        for name, function in model.signatures.items()
+        for name, function in loaded.signatures.items()
         if name in definitions and _input_name(function)
     }
     if DEFAULT_SIGNATURE not in signatures:
         raise UserError(f"{path} has no signature {DEFAULT_SIGNATURE} that takes encoded pictures, string [N].")
-    card_path = path / CARD
-    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.is_file() else {}
-    return LoadedModel(version, path, signatures, card)
+    return LoadedModel(version_of(path) if version is None else version, path, signatures, card)
+
+
+@lru_cache(maxsize=2)
+def load_to_count(model: str) -> LoadedModel:
+    """Loads a SavedModel that can count, once for all callers in this process.
+
+    `load_to_count.cache_clear()` frees it.
+
+    Args:
+      model: path or URL of the SavedModel.
+
+    Raises:
+      DataError: it is not a SavedModel of segpipe's, does not load, or cannot count.
+    """
+    card_file.read(model)
+    try:
+        loaded = load(model)
+    except (OSError, ValueError, KeyError, UserError, tf.errors.OpError) as error:
+        raise DataError(f"{model} does not load as a SavedModel: {_first_line(error)}") from error
+    if FROM_EXAMPLES not in loaded.signatures:
+        raise DataError(f"{model} lacks the signature {FROM_EXAMPLES}; export it with segpipe.")
+    return loaded
+
+
+def size_mb(model: str | Path) -> float:
+    """The size of all files of a SavedModel's folder or URL in MB (10**6 bytes)."""
+    return files.size_bytes(str(model)) / 1e6
 
 
 def _input_name(function: Any) -> str:
@@ -135,4 +230,4 @@ def _definitions(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(getattr(error, "message", error)).strip().splitlines() or [""])[0][:200]
+    return (str(getattr(error, "message", error)).strip().splitlines() or [type(error).__name__])[0]

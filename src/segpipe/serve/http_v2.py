@@ -118,7 +118,7 @@ def _json_size(request: Request, body_size: int) -> int:
     text = request.headers.get(_JSON_SIZE_HEADER)
     if text is None:
         return body_size
-    if not text.isdigit() or int(text) > body_size:
+    if not (text.isascii() and text.isdigit()) or int(text) > body_size:
         raise RequestError(f"{_JSON_SIZE_HEADER} must be a number up to the body's {body_size} bytes, got {text!r}.")
     return int(text)
 

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import tensorflow as tf
 import uvicorn
@@ -42,7 +41,7 @@ class Settings:
 
     Attributes:
       name: what clients call the model.
-      folder: holds one SavedModel per numbered folder.
+      folder: path or URL; holds one SavedModel per numbered folder.
       host: address to listen on.
       port: 0 takes a free one.
       workers: batches that run at once; 0 means one per CPU core, or one with a GPU.
@@ -53,7 +52,7 @@ class Settings:
     """
 
     name: str
-    folder: Path
+    folder: str
     host: str = "127.0.0.1"
     port: int = 8501
     workers: int = 0

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from segpipe.errors import DataError
+from segpipe.io import files
+from segpipe.savedmodel import find
 from segpipe.savedmodel.load import LoadedModel, load
 from segpipe.savedmodel.request_error import NOT_FOUND, OVERLOADED, RequestError
 
@@ -35,7 +38,7 @@ class Versions:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         keep: int = 1,
         poll_s: float = 1.0,
         warm_up: Callable[[LoadedModel], None] = lambda model: None,
@@ -48,13 +51,13 @@ class Versions:
           poll_s: how often the folder is looked at.
           warm_up: called with a loaded version before it takes over.
         """
-        self._folder = folder
+        self._folder = str(folder)
         self._keep = keep
         self._poll_s = poll_s
         self._warm_up = warm_up
         self._models: dict[int, LoadedModel] = {}
         self._status: dict[int, VersionStatus] = {}
-        self._failed: dict[int, list[tuple[str, int, int]]] = {}
+        self._failed: dict[int, list[files.Entry]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="versions", daemon=True)
 
@@ -98,7 +101,7 @@ class Versions:
         A folder that holds nothing that loads leaves the loaded versions as they are: an old answer beats none.
         """
         wanted: dict[int, LoadedModel] = {}
-        for version in sorted(_numbered(self._folder), reverse=True):
+        for version in find.versions(self._folder):
             if len(wanted) == self._keep:
                 break
             model = self._models.get(version) or self._load(version)
@@ -113,9 +116,9 @@ class Versions:
             _log.info("Version %d retired.", version)
 
     def _load(self, version: int) -> LoadedModel | None:
-        path = self._folder / str(version)
-        files = _files(path)
-        if self._failed.get(version) == files:
+        path = files.join(self._folder, str(version))
+        contents = _contents(path)
+        if self._failed.get(version) == contents:
             return None
         self._status[version] = VersionStatus(version, LOADING)
         try:
@@ -125,7 +128,7 @@ class Versions:
             # Someone may still be copying it: it is tried again when a file of it changes.
             sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self._status[version] = VersionStatus(version, LOADING, sentence)
-            self._failed[version] = files
+            self._failed[version] = contents
             _log.warning("Version %d does not load; tried again when its files change: %s", version, sentence)
             return None
         self._failed.pop(version, None)
@@ -137,19 +140,15 @@ class Versions:
         while True:
             try:
                 self.refresh()
-            except OSError as error:  # The folder is away for a moment, as network disks are.
+            except Exception as error:  # The folder is away for a moment, as network disks and object stores are.
                 _log.warning("Cannot look at %s: %s", self._folder, error)
             if self._stop.wait(self._poll_s):
                 return
 
 
-def _numbered(folder: Path) -> list[int]:
-    return [
-        int(path.name) for path in folder.iterdir() if path.name.isascii() and path.name.isdigit() and path.is_dir()
-    ]
-
-
-def _files(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and change time of every file under `path`."""
-    stats = ((str(file), file.stat()) for file in path.rglob("*") if file.is_file())
-    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+def _contents(folder: str) -> list[files.Entry]:
+    """Every file under `folder` with what changes when it is written again; none while there is no such folder."""
+    try:
+        return files.listing(folder)
+    except DataError:
+        return []

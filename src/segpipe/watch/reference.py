@@ -18,7 +18,7 @@ from segpipe.ingest import example
 from segpipe.io import tfrecord
 from segpipe.metrics import confusion
 from segpipe.progress import report
-from segpipe.savedmodel.load import LoadedModel, Outputs
+from segpipe.savedmodel.load import LoadedModel
 from segpipe.serve.request_log import rounded
 from segpipe.watch import features
 from segpipe.watch.drift import Floats, Table
@@ -104,8 +104,7 @@ def of(model: LoadedModel, classes: list[str], examples: Path, cache: Path) -> R
 
 def margins_of(model: LoadedModel, examples: list[bytes]) -> NDArray[np.int64]:
     """Right, true and predicted pixels, int64 [N, 3, K], of serialized Examples."""
-    outputs: list[Outputs] = model.signature("from_examples").run(examples)
-    return confusion.margins(confusion.square(np.stack([one["confusion"] for one in outputs])))
+    return confusion.margins(confusion.square(model.count(examples)["confusion"]))
 
 
 def newest_examples(pipeline: Path) -> Path:

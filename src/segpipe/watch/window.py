@@ -9,6 +9,7 @@ from pathlib import Path
 from segpipe.config import Config
 from segpipe.errors import UserError
 from segpipe.io import atomic
+from segpipe.savedmodel.find import find_deployed
 from segpipe.savedmodel.load import LoadedModel, load
 from segpipe.serve import request_log as kept_requests
 from segpipe.serve.request_log import Kept
@@ -65,7 +66,7 @@ def look(
     settings = config.watch
     if not kept_dir.is_dir():
         raise UserError(f"no requests were kept in {kept_dir}; serve with `segpipe serve RUN --keep {kept_dir}`.")
-    model = model or deployed(config)
+    model = model or load(find_deployed(config.output_path / "serving"))
     classes = list(config.data.classes)
     out = config.output_path / "watch"
     examples = examples or reference.newest_examples(config.output_path / "pipeline")
@@ -83,29 +84,6 @@ def look(
     atomic.write_text(out / "verdict.json", json.dumps(_summary(watched, now_s), indent=2) + "\n")
     atomic.write_text(watched.page, page.render(config.name, watched, expected, _by_day(everything), classes))
     return watched
-
-
-def deployed(config: Config) -> LoadedModel:
-    """The newest version in the run's serving folder.
-
-    Raises:
-      UserError: there is none.
-    """
-    folder = deployed_dir(config)
-    return load(folder, int(folder.name))
-
-
-def deployed_dir(config: Config) -> Path:
-    """The folder of the newest version in the run's serving folder.
-
-    Raises:
-      UserError: there is none.
-    """
-    serving = config.output_path / "serving"
-    versions = sorted((path for path in serving.glob("[0-9]*") if path.name.isdigit()), key=lambda path: int(path.name))
-    if not versions:
-        raise UserError(f"{serving} holds no model; `segpipe run CONFIG` pushes one when it is blessed.")
-    return versions[-1]
 
 
 def _accuracy(

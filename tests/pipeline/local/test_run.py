@@ -124,7 +124,7 @@ def test_one_jpeg_gets_one_mask_by_the_transform_graph_the_signature_and_the_com
     by_signature = signature(image_bytes=encoded["image"])["mask"].numpy()[0]
     told = CliRunner().invoke(app, ["predict", str(finished.run_dir), str(files["image"]), "-o", str(tmp_path)])
     assert told.exit_code == 0, told.output
-    by_command = np.asarray(Image.open(tmp_path / "000.mask.png"))
+    by_command = np.asarray(Image.open(tmp_path / "masks" / "000.png"))
     np.testing.assert_array_equal(by_signature, by_graph)
     np.testing.assert_array_equal(by_command, at_size(by_graph.astype(np.uint8), *by_command.shape))
 

@@ -23,7 +23,7 @@ from segpipe.evaluate.slices import attributes
 from segpipe.ingest import example, example_files
 from segpipe.metrics import confusion
 from segpipe.metrics.measures import CONFUSION
-from segpipe.savedmodel import counter as inference
+from segpipe.savedmodel.load import load_to_count
 
 _BATCH = 32
 
@@ -95,10 +95,10 @@ class _Count(beam.DoFn):
         self._evaluate = evaluate
 
     def setup(self) -> None:
-        self._counters = {name: inference.load(path) for name, path in self._models.items()}
+        self._loaded = {name: load_to_count(path) for name, path in self._models.items()}
 
     def process(self, batch: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-        counts = {name: counter.count(batch) for name, counter in self._counters.items()}
+        counts = {name: model.count(batch) for name, model in self._loaded.items()}
         for position, serialized in enumerate(batch):
             features = example.decode(serialized)
             yield {

@@ -28,7 +28,8 @@ from segpipe.pipeline.components import evaluator_output
 from segpipe.pipeline.components.count_with_beam import count_pictures, read_examples, write_metrics, write_rows
 from segpipe.pipeline.components.tfma_metrics import eval_config
 from segpipe.pipeline.digest import code_digest
-from segpipe.savedmodel import counter
+from segpipe.savedmodel import card
+from segpipe.savedmodel.load import load_to_count, size_mb
 
 BASELINE_BLESSING = "baseline_blessing"
 
@@ -149,8 +150,8 @@ def gather(
         champion_problem=problem,
         difference=difference,
         slices=slices.score(pictures, config.evaluate.min_slice_pictures),
-        model_mb=counter.size_mb(candidate),
-        latency_ms=counter.load(candidate).latency_ms(example.decode(first)[schema.IMAGE][0]) if timed else None,
+        model_mb=size_mb(candidate),
+        latency_ms=load_to_count(candidate).latency_ms(example.decode(first)[schema.IMAGE][0]) if timed else None,
         notes=notes,
     )
 
@@ -225,7 +226,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 def _write_worst(candidate: str, shards: list[str], pictures: picture_table.PictureTable, folder: str) -> None:
     """Leaves the worst pictures beside the verdict, for pages that have neither the model nor the data."""
     shown = gallery.choose(
-        counter.load(candidate), shards, pictures, how_many=evaluator_output.WORST, of_each_class=0
+        load_to_count(candidate), shards, pictures, how_many=evaluator_output.WORST, of_each_class=0
     ).worst
     files = [f"{number}.jpg" for number in range(1, len(shown) + 1)]
     for file, sample in zip(files, shown, strict=True):
@@ -254,11 +255,11 @@ def _path(model: types.Artifact) -> str:
 def _problem(champion: str, config: Config, first: bytes) -> str:
     """Why the champion cannot be measured on this data, in a sentence; empty when it can."""
     try:
-        classes = tuple(counter.describe(champion)["classes"])
+        classes = tuple(card.read(champion)["classes"])
         if classes != config.data.classes:
             now = ", ".join(config.data.classes)
             return f"The champion was trained for the classes {', '.join(classes)}; now they are {now}."
-        counter.load(champion).count([first])
+        load_to_count(champion).count([first])
     except DataError as error:
         return f"The champion no longer loads: {error}"
     except Exception as error:
@@ -287,7 +288,7 @@ def _notes(
                 "pictures may have trained the champion, which flatters it: go back to the old splits, or train the "
                 "champion's config on the new ones and compare; --override-blessing REASON lets this model replace it."
             )
-    size = int(counter.describe(champion)["image_size"])
+    size = int(card.read(champion)["image_size"])
     if size != config.data.image_size:
         notes.append(
             f"The champion sees {size} pixels a side, this model {config.data.image_size}; "

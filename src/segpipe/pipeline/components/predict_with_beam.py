@@ -1,15 +1,14 @@
-"""Pictures and a SavedModel in, predictions of all of them out, shared out by Beam: BulkInferrer's job on pictures.
+"""Predicts the pictures of a listing by Beam: another runner of `predict/files.py`.
 
-As `predict/files.py`, with each table in shards: classes-*.csv, coco.images-*.jsonl, coco.annotations-*.jsonl and
+It writes the same files, with each table in shards: classes-*.csv, coco.images-*.jsonl, coco.annotations-*.jsonl and
 polygons-*.jsonl, one JSON object a line.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from segpipe.errors import UserError
 from segpipe.io import files
@@ -18,10 +17,11 @@ from segpipe.predict import files as bulk
 from segpipe.predict import rendering
 from segpipe.predict.files import Account
 from segpipe.predict.listing import Listed
-from segpipe.savedmodel.load import LoadedModel, load
+from segpipe.savedmodel.load import load
 
 _BATCH = 8
 _FAILED = "failed"
+_ON_THIS_MACHINE = {"FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner", "PrismRunner"}
 
 
 def predict(
@@ -35,19 +35,24 @@ def predict(
     """Predicts every picture.
 
     Args:
-      model_dir: a SavedModel that every worker can read.
+      model_dir: path or URL of a SavedModel that every worker can read.
       pictures: of `listing.listing`.
       output: folder or URL that every worker can write.
       formats: names in `rendering.FORMATS`.
       max_megapixels: larger pictures fail.
-      beam_args: Beam's; the in-process runner where there are none.
+      beam_args: Beam's; the in-process runner if they name none.
 
     Raises:
-      UserError: a format is unknown.
+      UserError: a format is unknown, or workers on other machines cannot reach a path.
     """
     rendering.check_formats(formats)
-    classes, _ = bulk.classes_of(load_model(model_dir))
-    options = PipelineOptions([*(beam_args or IN_PROCESS_BEAM)], save_main_session=False)
+    options = PipelineOptions(_options(beam_args), save_main_session=False)
+    _check_reach(options, model_dir, pictures, output)
+    classes = load(model_dir).classes
+    tables = _tables(formats, classes)
+    for table in tables:  # Of an earlier call, whose shards may have been more.
+        for shard in _shards(output, table):
+            files.remove(shard)
     with beam.Pipeline(options=options) as pipeline:
         lines = (
             pipeline
@@ -55,21 +60,43 @@ def predict(
             | "Batch" >> beam.BatchElements(min_batch_size=1, max_batch_size=_BATCH)
             | "Predict" >> beam.ParDo(_Predict(model_dir, output, tuple(formats), max_megapixels))
         )
-        for table, (suffix, header) in _tables(formats, classes).items():
+        for table, (suffix, header) in tables.items():
             (
                 lines
                 | f"Only {table}" >> beam.Filter(lambda line, table=table: line[0] == table)
                 | f"Line of {table}" >> beam.Map(lambda line: line[1])
                 | f"Write {table}" >> beam.io.WriteToText(f"{output}/{table}", suffix, header=header)
             )
-    failed = [line for name in _shards(output, _FAILED) for line in files.read(name).decode().splitlines()]
+    failed: list[str] = []
+    for shard in _shards(output, _FAILED):
+        failed += files.read(shard).decode().splitlines()
+        files.remove(shard)
+    bulk.write_failed(sorted(failed), output)
     done = sum(len(files.read(name).splitlines()) - 1 for name in _shards(output, "classes"))
-    return Account(done, failed)
+    return Account(done, sorted(failed))
 
 
-def load_model(model_dir: str) -> LoadedModel:
-    """The SavedModel; its version is of no interest here."""
-    return load(Path(model_dir), 0)
+def _options(beam_args: Sequence[str]) -> list[str]:
+    """Beam's arguments with the in-process runner if they name none."""
+    names_runner = any(argument.partition("=")[0] == "--runner" for argument in beam_args)
+    return [*beam_args] if names_runner else [*IN_PROCESS_BEAM, *beam_args]
+
+
+def _check_reach(options: PipelineOptions, model_dir: str, pictures: Sequence[Listed], output: str) -> None:
+    """Checks that workers on other machines can read and write what they are given.
+
+    Raises:
+      UserError: a path is one of this machine.
+    """
+    runner = str(options.view_as(StandardOptions).runner).rpartition(".")[2]
+    if runner in _ON_THIS_MACHINE:
+        return
+    for name, path in (("the model", model_dir), *(("a picture", one.path) for one in pictures), ("--out", output)):
+        if not files.is_url(path):
+            raise UserError(
+                f"the workers of {runner} cannot reach {path}, {name} on this machine; give a gs:// address, or leave "
+                "--runner out."
+            )
 
 
 def _tables(formats: Sequence[str], classes: Sequence[str]) -> dict[str, tuple[str, str | None]]:
@@ -86,8 +113,8 @@ def _tables(formats: Sequence[str], classes: Sequence[str]) -> dict[str, tuple[s
 
 
 def _shards(output: str, table: str) -> list[str]:
-    prefix = f"{output.rstrip('/')}/{table}-"
-    return [entry.path for entry in files.listing(output) if entry.path.startswith(prefix)]
+    names = (path.rstrip("/").rpartition("/")[2] for path in files.names_in(output))
+    return sorted(files.join(output, name) for name in names if name.startswith(f"{table}-"))
 
 
 class _Predict(beam.DoFn):
@@ -99,8 +126,8 @@ class _Predict(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the model, once per worker."""
-        self._model = load_model(self._model_dir)
-        self._classes, self._colors = bulk.classes_of(self._model)
+        self._model = load(self._model_dir)
+        self._classes, self._colors = self._model.classes, self._model.colors
 
     def process(self, batch: list[Any]) -> Iterator[tuple[str, str]]:
         """One batch of `Listed`."""
@@ -132,7 +159,7 @@ class _Predict(beam.DoFn):
         except UserError as error:
             if len(accepted) == 1:
                 [(listed, encoded)] = accepted
-                yield listed, encoded, f"{listed.path}: {error}"
+                yield listed, encoded, f"{files.shown(listed.path)}: {error}"
                 return
             for one in accepted:
                 yield from self._answers([one])

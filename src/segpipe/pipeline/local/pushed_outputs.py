@@ -6,6 +6,7 @@ from segpipe.config import Config
 from segpipe.ingest.example_account import pictures_by_split
 from segpipe.pipeline.local import provenance
 from segpipe.publish.assemble import RunOutputs
+from segpipe.savedmodel.find import version_of
 
 
 def outputs_of(config: Config, saved_model: Path) -> RunOutputs | None:
@@ -31,5 +32,4 @@ def outputs_of(config: Config, saved_model: Path) -> RunOutputs | None:
 
 def made_at_s(saved_model: Path) -> int:
     """The version's number: that of the serving folder, or else when the SavedModel was written."""
-    name = saved_model.absolute().name
-    return int(name) if name.isdigit() else int((saved_model / "saved_model.pb").stat().st_mtime)
+    return version_of(saved_model) or int((saved_model / "saved_model.pb").stat().st_mtime)

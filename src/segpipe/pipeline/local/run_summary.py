@@ -28,7 +28,7 @@ from segpipe.pipeline.components import evaluator_output
 from segpipe.pipeline.local import lineage, provenance
 from segpipe.pipeline.local.runner import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, PREVIOUS_NODE_ID, LocalTarget
-from segpipe.savedmodel import counter as inference
+from segpipe.savedmodel.load import load_to_count
 
 Outputs = Mapping[str, lineage.Output]
 
@@ -184,8 +184,8 @@ def _write_report(
     evaluated: evaluator_output.Evaluated,
     path: Path,
 ) -> None:
-    counter = inference.load(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
-    shown = gallery.choose(counter, _shards(by_node, schema.TEST), evaluated.pictures)
+    model = load_to_count(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
+    shown = gallery.choose(model, _shards(by_node, schema.TEST), evaluated.pictures)
     made_by = provenance.of_model(target.metadata_path, summary["model_id"])
     report = Report(
         name=config.name,

@@ -6,25 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segpipe.errors import ConfigError, UserError
+from segpipe.errors import ConfigError
 from segpipe.publish.files import File
 from segpipe.publish.space.plan import ModelRevision, SpacePlan
-
-
-def saved_model_in(folder: Path) -> Path:
-    """`folder` itself where it is a SavedModel, else the newest version below it or below its serving/.
-
-    Raises:
-      UserError: it is neither.
-    """
-    numbered = [*folder.glob("[0-9]*"), *folder.glob("serving/[0-9]*")]
-    versions = [folder, *sorted(numbered, key=lambda path: path.name.zfill(20), reverse=True)]
-    found = next((path for path in versions if (path / "saved_model.pb").is_file()), None)
-    if found is None:
-        raise UserError(
-            f"{folder} is no SavedModel and holds no versions of one; give a run's folder, such as runs/demo."
-        )
-    return found
+from segpipe.savedmodel.find import is_version
 
 
 def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[File, ...] = ()) -> subprocess.Popen:
@@ -51,7 +36,7 @@ def start(model_dir: Path, app_dir: Path, sdk: str, port: int, examples: tuple[F
 def _name(model_dir: Path) -> str:
     """The run's name where the folder is runs/NAME/serving/VERSION, else the folder's own."""
     names = [path.name for path in (model_dir, *model_dir.parents)]
-    return next((name for name in names if name and not name.isdigit() and name != "serving"), model_dir.name)
+    return next((name for name in names if name and not is_version(name) and name != "serving"), model_dir.name)
 
 
 def _command(sdk: str, port: int) -> list[str]:
