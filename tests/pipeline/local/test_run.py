@@ -159,7 +159,7 @@ def test_a_new_floor_judges_again_and_trains_nothing(finished):
 
 def test_an_edit_of_the_model_code_trains_again_and_reads_nothing_again(finished):
     [module] = finished.source_root.glob("segpipe/model/unet_mobilenetv2.py")
-    module.write_text(module.read_text() + "\n# An edit.\n")
+    module.write_text(module.read_text() + "\nEDITED = True\n")  # A statement: comments have no effect.
     edited = finished.run("--set", "gate.max_mean_iou_drop=1.0")
     assert edited.returncode == 0, edited.stderr
     assert rerun(finished) == ["Trainer", "Evaluator", "Pusher", "HFPusher"]
