@@ -100,6 +100,21 @@ def test_areas_of_255_are_asked_about(ignore, values, dataset, tmp_path, capsys)
     assert f"{0 if ignore == 'none' else 33.3:.1f}% of the pixels are ignored" in capsys.readouterr().err
 
 
+def test_soft_edges_are_cut_where_a_person_says(dataset, tmp_path):
+    root = dataset(30)
+    soft = np.clip((np.arange(24, dtype=int) - 6) * 21, 0, 255)  # 13 values between black and white.
+    for path in (root / "masks").iterdir():
+        wide = np.repeat(np.concatenate([np.zeros(300, int), soft, np.full(300, 255)]), 1)
+        path.write_bytes(pictures.encoded(Image.fromarray(np.tile(wide.astype(np.uint8), (16, 1)))))
+        pictures.image(0, size=(624, 16)).save(root / "images" / f"{path.stem}.jpg")
+    with pytest.raises(DataError, match=r"between 0 and 255: a soft edge\. Say --mask-threshold 128"):
+        init(tmp_path / "a", data=root)
+    init(tmp_path / "a", data=root, mask_threshold=128)
+    data = config_module.load(tmp_path / "a" / "pipeline.toml").data
+    assert (data.classes, data.mask_threshold, data.mask_values) == (("background", "object"), 128, ())
+    assert sum(prepared(tmp_path).values()) == 30
+
+
 def test_an_ignored_value_that_is_no_value_is_refused(dataset, tmp_path):
     with pytest.raises(UserError, match=r"--ignore takes mask values from 0 to 255, .* got '256'"):
         init(tmp_path / "a", data=dataset(30), ignore="256")

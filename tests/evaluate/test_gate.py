@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segpipe.config.evaluate import Gate
-from segpipe.evaluate.gate import Evidence, Rule, Verdict, judge
+from segpipe.evaluate.gate import Measurements, Rule, Verdict, judge
 from segpipe.evaluate.slices import SliceScore
 from segpipe.metrics.bootstrap import Interval
 
@@ -15,7 +15,7 @@ PERFECT = np.diag([100, 100, 10])
 
 
 def evidence(candidate=GOOD, champion=None, **more):
-    return Evidence(CLASSES, candidate, champion, **more)
+    return Measurements(CLASSES, candidate, champion, **more)
 
 
 def test_a_first_model_is_judged_by_its_floors_alone():

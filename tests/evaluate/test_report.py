@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from segpipe.config.evaluate import Gate
-from segpipe.evaluate.gate import Evidence, Verdict, judge
-from segpipe.evaluate.report import Component, Report, Sample, Scores, Statistic
+from segpipe.evaluate.gate import Measurements, Verdict, judge
+from segpipe.evaluate.report import Component, Gallery, Report, Sample, Statistic
 from segpipe.evaluate.report_page import render, write_report
+from segpipe.evaluate.scores import Scores
 from segpipe.evaluate.slices import SliceScore
 from segpipe.metrics.bootstrap import Interval, Intervals
 
@@ -40,7 +41,7 @@ def full_report():
         name="demo",
         when="2026-11-24 05:12",
         verdict=judge(
-            Gate(min_class_iou={"land": 0.95}), Evidence(CLASSES, CANDIDATE, CHAMPION, difference=difference)
+            Gate(min_class_iou={"land": 0.95}), Measurements(CLASSES, CANDIDATE, CHAMPION, difference=difference)
         ),
         classes=CLASSES,
         image_size=128,
@@ -56,10 +57,12 @@ def full_report():
             SliceScore("brightness", "from 0.55", 90, 0.78, 0.79, True),
             SliceScore("site", "north", 3, float("nan"), 0.5, False),
         ],
-        by_class={"lake & <river>": [sample("tile-9", 9)]},
         statistics=[Statistic("brightness", "train", 0.41, 0.1, 0.05, 0.4, 0.9)],
-        worst=[sample(f"tile-{n}", n) for n in range(4)],
-        typical=[sample(f"tile-{n}", n) for n in range(4, 8)],
+        gallery=Gallery(
+            worst=[sample(f"tile-{n}", n) for n in range(4)],
+            typical=[sample(f"tile-{n}", n) for n in range(4, 8)],
+            by_class={"lake & <river>": [sample("tile-9", 9)]},
+        ),
         splits={"train": 617, "eval": 132, "test": 133},
         class_balance={"train": (0.7, 0.28, 0.02), "test": (0.6, 0.39, 0.01)},
         anomalies=["brightness: 3 pictures are darker than any before."],
@@ -135,7 +138,7 @@ def test_a_report_of_the_least_there_can_be():
         Report(
             "first",
             "now",
-            judge(Gate(), Evidence(("a", "b"), np.zeros((2, 2), int))),
+            judge(Gate(), Measurements(("a", "b"), np.zeros((2, 2), int))),
             ("a", "b"),
             32,
             Scores(np.zeros((2, 2), int)),

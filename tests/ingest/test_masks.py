@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
+from segpipe.config.data import Data
 from segpipe.ingest.masks import Meaning, class_ids
 
 PETS = Meaning(class_values=(1, 2, 3))
@@ -104,3 +106,17 @@ def test_16_bit_masks_keep_small_values_and_refuse_large_ones():
     assert np.asarray(class_ids(values, Meaning((0, 1))).image).tolist() == [[0, 1]]
     with pytest.raises(ValueError, match="values up to 256"):
         class_ids(Image.fromarray(np.array([[0, 256]], np.uint16)), Meaning((0, 1)))
+
+
+def test_a_threshold_cuts_grey_into_two_classes():
+    grey = Image.fromarray(np.array([[0, 127, 128, 255]], np.uint8))
+    meaning = Meaning.of(Data(classes=("a", "b"), mask_threshold=128))
+    ids = class_ids(grey, meaning)
+    assert np.asarray(ids.image).tolist() == [[0, 0, 1, 1]]
+    assert (ids.counts, ids.as_stored) == ((2, 2), False)
+
+
+@pytest.mark.parametrize("other", [{"classes": ("a", "b", "c")}, {"mask_values": (0, 255)}, {"ignore_values": (255,)}])
+def test_a_threshold_goes_with_nothing_else(other):
+    with pytest.raises(ValidationError, match="mask_threshold cuts grey masks into two classes"):
+        Data(**{"classes": ("a", "b"), "mask_threshold": 128, **other})

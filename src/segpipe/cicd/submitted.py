@@ -13,7 +13,7 @@ from segpipe.cicd import summary, verdict
 from segpipe.config import Config
 from segpipe.config.vertex import Vertex
 from segpipe.errors import RunError, UserError
-from segpipe.pipeline.components import evaluator_output
+from segpipe.evaluate import evidence
 from segpipe.pipeline.vertex.errors import in_a_sentence
 
 _PAGE = re.compile(r".*/locations/(?P<region>[\w-]+)/pipelines/runs/(?P<run>[\w-]+)\?project=(?P<project>[\w:.-]+)")
@@ -40,13 +40,13 @@ def read(page: str, config: Config, change: verdict.Change, folder: Path) -> ver
         job = aiplatform.PipelineJob.get(parts["run"], project=project, location=region)
         tasks = list(job.task_details)
         _download(storage.Client(project), _evaluation(tasks, page), folder)
-    evaluated = evaluator_output.read_all(folder, config)
+    judged = evidence.read(folder)
     ran = {
         "name": config.name,
         "status": "done",
         "components": {task.task_name: _component(task) for task in tasks if task.end_time},
-        "pictures": {schema.TEST: len(evaluated.pictures)},
-        **evaluator_output.numbers(evaluated, folder, config),
+        "pictures": {schema.TEST: len(judged.pictures)},
+        **evidence.numbers(judged, folder, config.gate.confidence, config.data.classes),
     }
     return verdict.judge(change, summary.of(ran), None)
 

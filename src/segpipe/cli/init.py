@@ -29,6 +29,9 @@ def init(
     classes: Annotated[str, typer.Option(metavar="A,B,C", help="Class names, in the order of the mask values.")] = "",
     images: Annotated[str, typer.Option(help="Images folder under PATH; found by itself where named as usual.")] = "",
     masks: Annotated[str, typer.Option(help="Masks folder under PATH; likewise.")] = "",
+    mask_threshold: Annotated[
+        int, typer.Option(min=0, max=255, help="For two classes with soft edges: values from here on are the object.")
+    ] = 0,
     ignore: Annotated[
         str, typer.Option(metavar="V,V", help="Mask values that no loss and no metric counts; none for none.")
     ] = "",
@@ -49,10 +52,11 @@ def init(
             data=Data(classes=("a", "b")),
         ),
         _ignored(ignore),
+        mask_threshold,
     )
     names = _names(classes, found)
     directory.mkdir(parents=True, exist_ok=True)
-    targets[0].write_text(_toml(directory, data, found, names), encoding="utf-8")
+    targets[0].write_text(_toml(directory, data, found, names, mask_threshold), encoding="utf-8")
     feature_schema.write(targets[1], feature_schema.build(names))
     check_before_run(config_module.load(targets[0]))
     _tell(found, names)
@@ -88,7 +92,7 @@ def _tell(found: "Findings", names: tuple[str, ...]) -> None:
     typer.echo(f"{found.ignored_share:.1%} of the pixels are ignored.", err=True)
 
 
-def _toml(directory: Path, data: Path, found: "Findings", names: tuple[str, ...]) -> str:
+def _toml(directory: Path, data: Path, found: "Findings", names: tuple[str, ...], threshold: int) -> str:
     name = re.sub(r"[^a-z0-9_-]+", "-", directory.absolute().name.lower()).strip("-_") or "run"
     path = data if data.is_absolute() else os.path.relpath(data.absolute(), directory.absolute())
     rows = "\n".join(
@@ -120,8 +124,7 @@ seed = 0
 # Mask values found, with their share of the pixels:
 {rows}
 classes = {_value(list(names))}
-mask_values = {_value(list(found.values))}
-ignore_values = {_value(list(found.ignore_values))}
+{_meaning(found, threshold)}
 image_size = {_image_size(found)}            # side of the square that the model sees; a multiple of 32
 schema_file = {_value(SCHEMA_FILE)}
 
@@ -137,6 +140,13 @@ batch_size = 16
 [gate]
 min_mean_iou = {floor}          # naming the most common class everywhere gives {trivial:.2f}
 """
+
+
+def _meaning(found: "Findings", threshold: int) -> str:
+    """The keys that say what a mask's values mean."""
+    if threshold:
+        return f"mask_threshold = {threshold}        # values from here on are {found.likely_classes[1]}"
+    return f"mask_values = {_value(list(found.values))}\nignore_values = {_value(list(found.ignore_values))}"
 
 
 def _patterns(found: "Findings") -> str:

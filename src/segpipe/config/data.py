@@ -16,6 +16,8 @@ class Data(Section):
       classes: names, in the order of the class ids 0…K-1.
       mask_values: the value in the stored masks of each class, in the same order; 0…K-1 when left out.
       mask_colors: instead of values, the colour of each class in RGB masks, as in "#ff0000".
+      mask_threshold: for masks of two classes with a soft edge: values from it on are the second class, the others the
+        first; 0 for masks that hold class values.
       ignore_values: values in the stored masks that no loss and no metric counts.
       ignore_colors: the same for colours.
       image_size: side in pixels of the square that the model sees; a multiple of 32.
@@ -25,6 +27,7 @@ class Data(Section):
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=schema.MAX_CLASSES)]
     mask_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     mask_colors: tuple[Color, ...] = ()
+    mask_threshold: Annotated[int, Field(ge=0, le=255)] = 0
     ignore_values: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     ignore_colors: tuple[Color, ...] = ()
     image_size: int = 128
@@ -54,6 +57,13 @@ class Data(Section):
             )
         if self.mask_colors and (self.mask_values or self.ignore_values):
             raise ValueError("masks hold values or colours; give mask_values or mask_colors, not both.")
+        if self.mask_threshold and (
+            len(self.classes) != 2 or self.mask_values or self.mask_colors or self.ignore_values
+        ):
+            raise ValueError(
+                "mask_threshold cuts grey masks into two classes: give two classes, and no mask_values, mask_colors or "
+                "ignore_values."
+            )
         if self.ignore_colors and not self.mask_colors:
             raise ValueError("ignore_colors needs mask_colors.")
         colors = [color.lower() for color in (*self.mask_colors, *self.ignore_colors)]

@@ -12,7 +12,7 @@ from segpipe import progress, schema
 from segpipe.config.evaluate import Evaluate
 from segpipe.errors import DataError
 from segpipe.evaluate import picture_table
-from segpipe.evaluate.report import Scores
+from segpipe.evaluate.scores import Scores
 from segpipe.evaluate.slices import attributes
 from segpipe.ingest import example, example_files
 from segpipe.metrics import confusion

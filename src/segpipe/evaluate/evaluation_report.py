@@ -86,9 +86,7 @@ def write(
         intervals=intervals,
         confidence=confidence,
         slices=scored,
-        worst=shown.worst,
-        typical=shown.typical,
-        by_class=shown.by_class,
+        gallery=shown,
         splits={split: len(evaluated.pictures)},
         facts={"model": model_dir, "data": data, "data digest": evaluated.pictures.data_digest},
     )

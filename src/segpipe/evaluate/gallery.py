@@ -1,7 +1,6 @@
-"""A model, its test Examples and their counts in, the few pictures out that the report shows."""
+"""Chooses the few test pictures that the report shows, by their counts, and predicts them once more."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import chain
 
 import numpy as np
@@ -9,26 +8,11 @@ import numpy as np
 from segpipe import schema
 from segpipe.evaluate import selection
 from segpipe.evaluate.picture_table import PictureTable
-from segpipe.evaluate.report import Sample
+from segpipe.evaluate.report import Gallery, Sample
 from segpipe.ingest import example, example_files
 from segpipe.metrics import confusion
 from segpipe.preprocess import pictures
 from segpipe.savedmodel.load import LoadedModel
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """What to look at.
-
-    Attributes:
-      worst: the lowest mean IoU first.
-      typical: from the best to the worst.
-      by_class: of each class, those that lose the most of its pixels; classes without an error are left out.
-    """
-
-    worst: Sequence[Sample] = ()
-    typical: Sequence[Sample] = ()
-    by_class: dict[str, Sequence[Sample]] = field(default_factory=dict)
 
 
 def choose(

@@ -19,7 +19,7 @@ _OVERRIDE = "--override-blessing REASON lets this model pass and makes it the ne
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Measurements:
     """What the gate judges, all of it measured on the test split.
 
     Attributes:
@@ -104,7 +104,7 @@ class Verdict:
         return cls(tuple(Rule(**rule) for rule in raw["rules"]), raw["override"])
 
 
-def judge(gate: Gate, evidence: Evidence, override: str = "") -> Verdict:
+def judge(gate: Gate, evidence: Measurements, override: str = "") -> Verdict:
     """Judges a candidate by the config's rules.
 
     Args:
@@ -123,7 +123,7 @@ def judge(gate: Gate, evidence: Evidence, override: str = "") -> Verdict:
     return Verdict(tuple(rules), override)
 
 
-def _class_floors(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+def _class_floors(gate: Gate, evidence: Measurements) -> Iterator[Rule]:
     iou = confusion.class_iou(evidence.candidate)
     for name, floor in gate.min_class_iou.items():
         yield _floor(f"IoU of {name}", float(iou[list(evidence.classes).index(name)]), floor)
@@ -145,7 +145,7 @@ def _slice_floors(gate: Gate, slices: Sequence[SliceScore]) -> Iterator[Rule]:
                 yield Rule(f"{what}, floor", score.mean_iou, floor, None, sentence)
 
 
-def _against_champion(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+def _against_champion(gate: Gate, evidence: Measurements) -> Iterator[Rule]:
     name = "mean IoU against the champion"
     if evidence.champion_problem:
         yield Rule(name, None, None, False, f"{evidence.champion_problem} {_OVERRIDE}.")
@@ -181,7 +181,7 @@ def _sure_enough(gate: Gate, difference: Interval) -> Rule:
     return Rule("difference to the champion, lower bound", difference.low, -gate.max_plausible_drop, passed, sentence)
 
 
-def _budgets(gate: Gate, evidence: Evidence) -> Iterator[Rule]:
+def _budgets(gate: Gate, evidence: Measurements) -> Iterator[Rule]:
     for what, value, limit, unit in (
         ("latency", evidence.latency_ms, gate.max_latency_ms, "ms"),
         ("model size", evidence.model_mb, gate.max_model_mb, "MB"),

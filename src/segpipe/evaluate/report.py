@@ -1,33 +1,18 @@
-"""Everything known of a run, as one value: what `page.py` turns into the report that a person reads."""
+"""Everything known of a run, as one value: what `report_page.py` turns into the page that a person reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpipe.evaluate.gate import Verdict
+from segpipe.evaluate.scores import Scores
 from segpipe.evaluate.slices import SliceScore
 from segpipe.ingest.bad_picture import Offender
 from segpipe.metrics.bootstrap import Intervals
-
-Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One model's counts on the test split, from which the page computes every score.
-
-    Attributes:
-      confusion: int64 [K, K], row = truth, column = prediction.
-      boundary: int64 [3*K] as `boundary.py` reads it, or None for a model that did not count it.
-      calibration: int64 [3*BINS] as `calibration.py` reads it, or None.
-    """
-
-    confusion: Counts
-    boundary: Counts | None = None
-    calibration: Counts | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +32,25 @@ class Sample:
     truth: NDArray[np.uint8]
     prediction: NDArray[np.uint8]
     mean_iou: float | None = None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of a split that are worth a look.
+
+    Attributes:
+      worst: the lowest mean IoU first.
+      typical: from the best to the worst.
+      by_class: of each class, those that lose the most of its pixels; classes without an error are left out.
+    """
+
+    worst: Sequence[Sample] = ()
+    typical: Sequence[Sample] = ()
+    by_class: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+
+    def samples(self) -> Iterator[Sample]:
+        """Every picture, some of them more than once."""
+        return chain(self.worst, self.typical, *self.by_class.values())
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,7 @@ class Report:
       intervals: how sure the scores are.
       confidence: of the intervals.
       slices: scores of parts of the test split.
-      worst: samples, the worst first.
-      typical: samples from the best to the worst.
-      by_class: of each class, samples that lose the most of its pixels.
+      gallery: pictures to show.
       splits: pictures per split, as in {"train": 700}.
       class_balance: share of the judged pixels per class [K], by split.
       statistics: of the pictures.
@@ -114,9 +116,7 @@ class Report:
     intervals: Intervals | None = None
     confidence: float = 0.95
     slices: Sequence[SliceScore] = ()
-    worst: Sequence[Sample] = ()
-    typical: Sequence[Sample] = ()
-    by_class: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    gallery: Gallery = field(default_factory=Gallery)
     splits: Mapping[str, int] = field(default_factory=dict)
     class_balance: Mapping[str, Sequence[float]] = field(default_factory=dict)
     statistics: Sequence[Statistic] = ()

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from segpipe import schema
 from segpipe.evaluate import charts, strips
-from segpipe.evaluate.report import Report, Sample, Scores
+from segpipe.evaluate.report import Report, Sample
+from segpipe.evaluate.scores import Scores
 from segpipe.io import atomic
 from segpipe.metrics import boundary, calibration, confusion
 from segpipe.palette import colorize, palette
@@ -57,10 +58,11 @@ def render(report: Report) -> str:
             tolerance=boundary.tolerance_pixels(report.image_size),
             class_rows=_class_rows(report),
             charts={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 (Matplotlib escapes its text.)
-            worst=[_pictures(sample) for sample in report.worst[:_MAX_SAMPLES]],
-            typical=[_pictures(sample) for sample in report.typical[:_MAX_SAMPLES]],
+            worst=[_pictures(sample) for sample in report.gallery.worst[:_MAX_SAMPLES]],
+            typical=[_pictures(sample) for sample in report.gallery.typical[:_MAX_SAMPLES]],
             by_class={
-                name: [_pictures(sample) for sample in shown[:_MAX_SAMPLES]] for name, shown in report.by_class.items()
+                name: [_pictures(sample) for sample in shown[:_MAX_SAMPLES]]
+                for name, shown in report.gallery.by_class.items()
             },
         )
     )

@@ -53,9 +53,7 @@ def attributes(features: Mapping[str, Sequence[Any]], evaluate: Evaluate) -> dic
       slicing that the picture has no feature for is left out.
     """
     found = {
-        name.removeprefix(schema.SLICE_PREFIX): values[0].decode("utf-8", "replace")
-        for name, values in sorted(features.items())
-        if name.startswith(schema.SLICE_PREFIX) and values
+        name: features[schema.SLICE_PREFIX + name][0].decode("utf-8", "replace") for name in attribute_names(features)
     }
     statistics = {name: values[0] for name, values in features.items() if name in schema.IMAGE_STATISTICS and values}
     if shares := [share for share in features.get(schema.CLASS_FRACTION, ()) if share > 0]:
@@ -68,6 +66,12 @@ def attributes(features: Mapping[str, Sequence[Any]], evaluate: Evaluate) -> dic
         if all(part in found for part in parts):
             found[crossed] = ", ".join(found[part] for part in parts)
     return found
+
+
+def attribute_names(features: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The names of the attributes that a decoded Example carries, ascending."""
+    prefix = schema.SLICE_PREFIX
+    return sorted(name.removeprefix(prefix) for name, values in features.items() if name.startswith(prefix) and values)
 
 
 def slicings(names: Iterable[str], evaluate: Evaluate) -> list[str]:

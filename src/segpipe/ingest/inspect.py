@@ -57,12 +57,13 @@ class Findings:
         return tuple(f"class_{value}" for value in self.values)
 
 
-def inspect(config: Config, ignore: tuple[int, ...] | None = None) -> Findings:
+def inspect(config: Config, ignore: tuple[int, ...] | None = None, threshold: int = 0) -> Findings:
     """Looks at the pairs of a folder source: up to 1,000 masks, spread evenly, and the headers of their images.
 
     Args:
       config: whose source is looked at.
       ignore: values that are ignored, as a person says; None to go by what 255 looks like.
+      threshold: from which value on a pixel is the object, as a person says; 0 if the masks hold class values.
 
     Raises:
       DataError: images and masks do not pair up, two masks contradict each other, or the masks hold no classes.
@@ -75,7 +76,8 @@ def inspect(config: Config, ignore: tuple[int, ...] | None = None) -> Findings:
         data, path = encode.content(record.mask, record.id, "mask")
         mask = picture.upright(picture.load(data, path, config.source.max_megapixels))
         try:
-            census.add(path, mask, masks.stored_values(mask))
+            values = masks.stored_values(mask)
+            census.add(path, mask, values.point([int(v >= threshold) for v in range(256)]) if threshold else values)
         except ValueError as error:
             raise DataError(f"{path} {error}") from None
         sizes.append(mask.size)

@@ -24,12 +24,14 @@ class Meaning:
       class_colors: the colour of each class id, as 0xRRGGBB; masks are then read as colours, not as values, black and
         white and grey ones too.
       ignore_colors: colours that become 255.
+      threshold: values from it on are class 1, the others class 0; 0 for masks that hold class values.
     """
 
     class_values: tuple[int, ...]
     ignore_values: tuple[int, ...] = ()
     class_colors: tuple[int, ...] = ()
     ignore_colors: tuple[int, ...] = ()
+    threshold: int = 0
 
     @classmethod
     def of(cls, data: Data, ignored_by_source: tuple[int, ...] = (), holds_values: bool = False) -> "Meaning":
@@ -46,6 +48,7 @@ class Meaning:
             return values
         return replace(
             values,
+            threshold=data.mask_threshold,
             class_colors=tuple(int(color[1:], 16) for color in data.mask_colors),
             ignore_colors=tuple(int(color[1:], 16) for color in data.ignore_colors),
         )
@@ -94,6 +97,8 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
     if meaning.class_colors:
         return _from_colors(mask, meaning)
     plain = stored_values(mask)
+    if meaning.threshold:
+        plain = plain.point([int(value >= meaning.threshold) for value in range(256)])
     found: dict[Any, int] = {value: count for count, value in plain.getcolors(256) or ()}
     if unknown := sorted(set(found) - meaning.known):
         share = sum(found[value] for value in unknown) / (mask.width * mask.height)
@@ -102,7 +107,7 @@ def class_ids(mask: Image.Image, meaning: Meaning) -> ClassIds:
     return ClassIds(
         image=plain if identity else plain.point(meaning.table),
         counts=tuple(found.get(value, 0) for value in meaning.class_values),
-        as_stored=identity and mask.mode == "L" and "transparency" not in mask.info,
+        as_stored=identity and not meaning.threshold and mask.mode == "L" and "transparency" not in mask.info,
     )
 
 

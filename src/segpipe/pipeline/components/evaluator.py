@@ -21,7 +21,7 @@ from tfx.utils import io_utils, path_utils
 from segpipe import schema
 from segpipe.config import Config, from_json, to_json
 from segpipe.errors import ConfigError, DataError
-from segpipe.evaluate import gallery, gate, picture_table, slices, strips
+from segpipe.evaluate import evidence, gallery, gate, picture_table, slices
 from segpipe.ingest import example, example_account, example_files
 from segpipe.metrics import bootstrap
 from segpipe.pipeline.components import evaluator_output
@@ -71,12 +71,24 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             evaluate(pipeline, shards, models, config, folder, _slicings(input_dict, shards, config))
 
         pictures = picture_table.read(folder)
-        evidence = gather(
-            config, folder, pictures, models, first, problem, _notes(input_dict, pictures, models, config)
+        scores, champion_scores = evaluator_output.read(folder)
+        intervals = bootstrap.intervals(
+            pictures.candidate, pictures.champion, config.gate.confidence, config.gate.bootstrap_resamples
         )
-        verdict = gate.judge(config.gate, evidence, exec_properties[OVERRIDE])
-        io_utils.write_string_file(f"{folder}/{evaluator_output.VERDICT_FILE}", verdict.to_json())
-        _write_worst(models[tfma_constants.CANDIDATE_KEY], shards, pictures, folder)
+        measurements = gate.Measurements(
+            classes=config.data.classes,
+            candidate=scores.confusion,
+            champion=champion_scores.confusion if champion_scores else None,
+            champion_problem=problem,
+            difference=intervals.difference,
+            slices=slices.score(pictures, config.evaluate.min_slice_pictures),
+            model_mb=size_mb(_path(candidate)),
+            latency_ms=_latency_ms(_path(candidate), first) if config.gate.max_latency_ms is not None else None,
+            notes=_notes(input_dict, pictures, models, config),
+        )
+        verdict = gate.judge(config.gate, measurements, exec_properties[OVERRIDE])
+        shown = gallery.choose(load_to_count(_path(candidate)), shards, pictures)
+        evidence.write(folder, verdict, scores, champion_scores, intervals, shown)
         blessing = artifact_utils.get_single_instance(output_dict[standard.BLESSING_KEY])
         _bless(blessing, verdict, pictures.data_digest, candidate, champions)
 
@@ -90,11 +102,11 @@ def evaluate(
     slicings: list[str],
 ) -> None:
     """Adds to `pipeline` what counts the pictures of the TFRecord files `shards` and writes metrics and rows."""
-    told = tfma.utils.update_eval_config_with_defaults(
+    settings = tfma.utils.update_eval_config_with_defaults(
         eval_config(config, slicings), has_baseline=len(models) > 1, rubber_stamp=True
     )
     pictures = count_pictures(read_examples(pipeline, shards), models, config.evaluate)
-    write_metrics(pictures, told, models, output_uri)
+    write_metrics(pictures, settings, models, output_uri)
     write_rows(pictures, output_uri)
 
 
@@ -105,55 +117,14 @@ def _slicings(input_dict: dict[str, list[types.Artifact]], shards: list[str], co
     """
     names = example_account.attributes(artifact_utils.get_single_uri(input_dict[standard.EXAMPLES_KEY]))
     if names is None:
-        found = (example.decode(serialized) for shard in shards for serialized in example_files.read(shard))
-        names = sorted(
-            {
-                name.removeprefix(schema.SLICE_PREFIX)
-                for features in found
-                for name in features
-                if name.startswith(schema.SLICE_PREFIX)
-            }
-        )
+        pictures = (example.decode(serialized) for shard in shards for serialized in example_files.read(shard))
+        names = sorted({name for features in pictures for name in slices.attribute_names(features)})
     return slices.slicings(names, config.evaluate)
 
 
-def gather(
-    config: Config,
-    folder: str,
-    pictures: picture_table.PictureTable,
-    models: dict[str, str],
-    first: bytes,
-    problem: str,
-    notes: list[str],
-) -> gate.Evidence:
-    """Puts together what the gate judges.
-
-    Args:
-      config: the run.
-      folder: TFMA's results.
-      pictures: the rows beside them.
-      models: the SavedModels that were measured.
-      first: a serialized Example to time the model on.
-      problem: why a champion could not be measured, or nothing.
-      notes: what else a reader must know.
-    """
-    scores, champion = evaluator_output.read(folder)
-    candidate = models[tfma_constants.CANDIDATE_KEY]
-    timed = config.gate.max_latency_ms is not None
-    difference = bootstrap.intervals(
-        pictures.candidate, pictures.champion, config.gate.confidence, config.gate.bootstrap_resamples
-    ).difference
-    return gate.Evidence(
-        classes=config.data.classes,
-        candidate=scores.confusion,
-        champion=champion.confusion if champion else None,
-        champion_problem=problem,
-        difference=difference,
-        slices=slices.score(pictures, config.evaluate.min_slice_pictures),
-        model_mb=size_mb(candidate),
-        latency_ms=load_to_count(candidate).latency_ms(example.decode(first)[schema.IMAGE][0]) if timed else None,
-        notes=notes,
-    )
+def _latency_ms(model: str, serialized: bytes) -> float:
+    """The model's time for the picture of one serialized Example."""
+    return load_to_count(model).latency_ms(example.decode(serialized)[schema.IMAGE][0])
 
 
 class _Spec(component_spec.ComponentSpec):
@@ -221,22 +192,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         )
         super().__init__(spec=spec)
-
-
-def _write_worst(candidate: str, shards: list[str], pictures: picture_table.PictureTable, folder: str) -> None:
-    """Leaves the worst pictures beside the verdict, for pages that have neither the model nor the data."""
-    shown = gallery.choose(
-        load_to_count(candidate), shards, pictures, how_many=evaluator_output.WORST, of_each_class=0
-    ).worst
-    files = [f"{number}.jpg" for number in range(1, len(shown) + 1)]
-    for file, sample in zip(files, shown, strict=True):
-        io_utils.write_bytes_file(f"{folder}/{evaluator_output.WORST_FOLDER}/{file}", strips.strip(sample))
-    index = [
-        {"id": sample.id, "mean_iou": sample.mean_iou, "file": file} for file, sample in zip(files, shown, strict=True)
-    ]
-    io_utils.write_string_file(
-        f"{folder}/{evaluator_output.WORST_FOLDER}/{evaluator_output.WORST_INDEX}", json.dumps(index)
-    )
 
 
 def _judging_splits(input_dict: dict[str, list[types.Artifact]], splits: list[str]) -> list[str]:

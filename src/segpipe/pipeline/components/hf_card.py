@@ -7,8 +7,8 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from tfx.dsl.io import fileio
 
+from segpipe.evaluate.evidence import VERDICT_FILE
 from segpipe.evaluate.gate import Verdict
-from segpipe.pipeline.components.evaluator_output import VERDICT_FILE
 
 
 def measured(uri: str) -> dict[str, Any]:

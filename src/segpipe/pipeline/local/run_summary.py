@@ -10,25 +10,22 @@ from typing import Any
 from ml_metadata.metadata_store import MetadataStore
 from pydantic import ValidationError
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx.utils import path_utils
 
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.errors import UserError
-from segpipe.evaluate import balance, gallery, slices
+from segpipe.evaluate import balance, evidence, slices
 from segpipe.evaluate.failure_page import write_stopped
-from segpipe.evaluate.report import Component, Report, Scores, Statistic
+from segpipe.evaluate.report import Component, Report, Statistic
 from segpipe.evaluate.report_page import write_report
 from segpipe.ingest import example_files
 from segpipe.ingest.bad_picture import Offender
 from segpipe.ingest.example_account import ACCOUNT
 from segpipe.ingest.shards import Account
 from segpipe.io import atomic
-from segpipe.pipeline.components import evaluator_output
 from segpipe.pipeline.local import lineage, provenance
 from segpipe.pipeline.local.runner import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, PREVIOUS_NODE_ID, LocalTarget
-from segpipe.savedmodel.load import load_to_count
 
 Outputs = Mapping[str, lineage.Output]
 
@@ -90,12 +87,12 @@ def _write_all(
 ) -> tuple[dict[str, Any], Path]:
     report = target.run_dir / "report" / "index.html"
     folder = Path(by_node["Evaluator"]["evaluation"].uri)
-    evaluated = evaluator_output.read_all(folder, config)
+    judged = evidence.read(folder)
     pushed = _pushed(by_node.get("Pusher", {}))
     account = _account(by_node["ExampleGen"])
     summary = {
         **frame,
-        **evaluator_output.numbers(evaluated, folder, config),
+        **evidence.numbers(judged, folder, config.gate.confidence, config.data.classes),
         "model_id": by_node["Trainer"]["model"].id,
         "pushed": [*([str(pushed)] if pushed else []), *_published(by_node.get("HFPusher", {}))],
         "pictures": account.counts,
@@ -104,7 +101,7 @@ def _write_all(
         "quarantined": account.bad,
         "report": str(report),
     }
-    _write_report(config, target, by_node, summary, account, evaluated, report)
+    _write_report(config, target, by_node, summary, account, judged, report)
     _write_summary(target.run_dir, summary)
     return summary, report
 
@@ -145,7 +142,7 @@ def _trainer_words(outputs: Outputs) -> str:
 
 
 def _evaluator_words(outputs: Outputs) -> str:
-    candidate, _ = evaluator_output.read(outputs["evaluation"].uri)
+    candidate, _ = evidence.read_scores(outputs["evaluation"].uri)
     verdict = "blessed" if outputs["blessing"].properties.get("blessed") == 1 else "not blessed"
     return f"test mean IoU {candidate.metrics['mean_iou']:.3f}, {verdict}"
 
@@ -181,26 +178,22 @@ def _write_report(
     by_node: Mapping[str, Outputs],
     summary: Mapping[str, Any],
     account: Account,
-    evaluated: evaluator_output.Evaluated,
+    judged: evidence.Evidence,
     path: Path,
 ) -> None:
-    model = load_to_count(path_utils.serving_model_path(by_node["Trainer"]["model"].uri))
-    shown = gallery.choose(model, _shards(by_node, schema.TEST), evaluated.pictures)
     made_by = provenance.of_model(target.metadata_path, summary["model_id"])
     report = Report(
         name=config.name,
         when=_minute(summary),
-        verdict=evaluated.verdict,
+        verdict=judged.verdict,
         classes=config.data.classes,
         image_size=config.data.image_size,
-        candidate=_counts(evaluated.candidate),
-        champion=_counts(evaluated.champion) if evaluated.champion else None,
-        intervals=evaluated.intervals,
+        candidate=judged.candidate,
+        champion=judged.champion,
+        intervals=judged.intervals,
         confidence=config.gate.confidence,
-        slices=slices.score(evaluated.pictures, config.evaluate.min_slice_pictures),
-        worst=shown.worst,
-        typical=shown.typical,
-        by_class=shown.by_class,
+        slices=slices.score(judged.pictures, config.evaluate.min_slice_pictures),
+        gallery=judged.gallery,
         splits={split: summary["pictures"].get(split, 0) for split in schema.SPLITS},
         class_balance={split: balance.class_balance(_shards(by_node, split)) for split in schema.SPLITS},
         statistics=_statistic_rows(by_node["StatisticsGen"]["statistics"].uri),
@@ -213,7 +206,7 @@ def _write_report(
         facts={
             "architecture": config.model.architecture,
             "weights": config.model.weights,
-            "test data digest": evaluated.pictures.data_digest,
+            "test data digest": judged.pictures.data_digest,
             **{f"{step.component} {name.replace('_', ' ')}": d for step in made_by for name, d in step.digests.items()},
         },
         versions=summary["versions"],
@@ -228,10 +221,6 @@ def _minute(summary: Mapping[str, Any]) -> str:
 
 def _shards(by_node: Mapping[str, Outputs], split: str) -> list[str]:
     return example_files.shards([f"{by_node['ExampleGen']['examples'].uri}/Split-{split}"])
-
-
-def _counts(scores: evaluator_output.Scores) -> Scores:
-    return Scores(scores.confusion, scores.boundary, scores.calibration)
 
 
 def _statistic_rows(uri: str) -> list[Statistic]:
