@@ -159,10 +159,10 @@ def _report(work: Path, data: Path) -> Callable[[], Any]:
     """The page of `segpipe evaluate` alone."""
     from segpipe.config.evaluate import Evaluate
     from segpipe.evaluate import count_locally, evaluation_report
-    from segpipe.savedmodel import counter
+    from segpipe.savedmodel.load import load_to_count
 
     path, shards, settings = str(_model(work)), _shards(data), Evaluate()
-    model = counter.load(path)
+    model = load_to_count(path)
     counted = count_locally.evaluate(model, shards, settings)
     out = data / "report"
     return lambda: evaluation_report.write(out, path, str(data), "test", shards, settings, 0.95, model, counted)

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="the run's TOML file: the published signature, too")
     arguments = parser.parse_args()
 
-    newest = max(find(arguments.model).folder.glob("[0-9]*"), key=lambda path: int(path.name))
+    newest = Path(find(arguments.model))
     files = sorted(f for f in arguments.pictures.rglob("*") if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
     encoded = [file.read_bytes() for file in files[:_PICTURES]]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; timings want it near 0")
