@@ -5,29 +5,27 @@ viewer take it for one. What TFX's cannot do is why it exists: a verdict from mo
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants as tfma_constants
 from tfx import types
 from tfx.components.evaluator import constants
-from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
-from tfx.types import artifact_utils, component_spec, standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.types import standard_component_specs as standard
 from tfx.types.system_executions import Evaluate
 from tfx.utils import io_utils, path_utils
 
 from segpipe import schema
-from segpipe.config import Config, from_json, to_json
+from segpipe.config import Config
 from segpipe.errors import ConfigError, DataError
 from segpipe.evaluate import evidence, gallery, gate, picture_table, slices
 from segpipe.ingest import example, example_account, example_files
 from segpipe.metrics import bootstrap
-from segpipe.pipeline.components import evaluator_output
+from segpipe.pipeline.components import evaluator_output, node
 from segpipe.pipeline.components.count_with_beam import count_pictures, read_examples, write_metrics, write_rows
 from segpipe.pipeline.components.tfma_metrics import eval_config
-from segpipe.pipeline.digest import code_digest
 from segpipe.savedmodel import card
 from segpipe.savedmodel.load import load_to_count, size_mb
 
@@ -38,37 +36,59 @@ OVERRIDE = "override"
 DATA_DIGEST = "test_data_digest"
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Parameters(node.Parameters):
+    """What the Evaluator depends on.
+
+    Attributes:
+      config: the run's name, folder and data, and its sections evaluate and gate.
+      example_splits: the splits to judge on.
+      override: why a person blesses the candidate whatever the gate says; empty when nobody does.
+    """
+
+    config: Config
+    example_splits: tuple[str, ...] = (schema.TEST,)
+    override: str = ""
+
+
+class Executor(
+    node.BeamExecutor[Parameters],
+    interface=node.Interface(
+        Parameters,
+        inputs={standard.EXAMPLES_KEY: standard_artifacts.Examples, standard.MODEL_KEY: standard_artifacts.Model},
+        optional_inputs={
+            standard.BASELINE_MODEL_KEY: standard_artifacts.Model,
+            BASELINE_BLESSING: standard_artifacts.ModelBlessing,
+        },
+        outputs={
+            standard.EVALUATION_KEY: standard_artifacts.ModelEvaluation,
+            standard.BLESSING_KEY: standard_artifacts.ModelBlessing,
+        },
+        code=__name__,
+        annotation=Evaluate,
+    ),
+):
     """Counts every test picture under both models, judges, and blesses or does not."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def run(self, artifacts: node.Artifacts, parameters: Parameters) -> None:
         """Writes the evaluation, verdict.json in it, and the blessing.
 
         Raises:
           ConfigError: a split that chose or trained the model is to judge it.
           DataError: the candidate does not load or the split is empty.
         """
-        self._log_startup(input_dict, output_dict, exec_properties)
-        config = from_json(exec_properties["config"])
-        shards = example_files.shards(
-            _judging_splits(input_dict, json.loads(exec_properties[standard.EXAMPLE_SPLITS_KEY]))
-        )
+        config, inputs = parameters.config, artifacts.inputs
+        shards = example_files.shards(_judging_splits(inputs, parameters.example_splits))
         first = example_files.first(shards)
-        [candidate] = input_dict[standard.MODEL_KEY]
-        champions = input_dict.get(standard.BASELINE_MODEL_KEY) or []
+        candidate = artifacts.input(standard.MODEL_KEY)
+        champions = inputs.get(standard.BASELINE_MODEL_KEY) or []
         models = {tfma_constants.CANDIDATE_KEY: _path(candidate)}
         problem = _problem(_path(champions[0]), config, first) if champions else ""
         if champions and not problem:
             models[tfma_constants.BASELINE_KEY] = _path(champions[0])
 
-        folder = artifact_utils.get_single_uri(output_dict[standard.EVALUATION_KEY])
+        folder = artifacts.output(standard.EVALUATION_KEY).uri
         with self._make_beam_pipeline() as pipeline:
-            evaluate(pipeline, shards, models, config, folder, _slicings(input_dict, shards, config))
+            evaluate(pipeline, shards, models, config, folder, _slicings(inputs, shards, config))
 
         pictures = picture_table.read(folder)
         scores, champion_scores = evaluator_output.read(folder)
@@ -84,13 +104,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             slices=slices.score(pictures, config.evaluate.min_slice_pictures),
             model_mb=size_mb(_path(candidate)),
             latency_ms=_latency_ms(_path(candidate), first) if config.gate.max_latency_ms is not None else None,
-            notes=_notes(input_dict, pictures, models, config),
+            notes=_notes(inputs, pictures, models, config),
         )
-        verdict = gate.judge(config.gate, measurements, exec_properties[OVERRIDE])
+        verdict = gate.judge(config.gate, measurements, parameters.override)
         shown = gallery.choose(load_to_count(_path(candidate)), shards, pictures)
         evidence.write(folder, verdict, scores, champion_scores, intervals, shown)
-        blessing = artifact_utils.get_single_instance(output_dict[standard.BLESSING_KEY])
-        _bless(blessing, verdict, pictures.data_digest, candidate, champions)
+        _bless(artifacts.output(standard.BLESSING_KEY), verdict, pictures.data_digest, candidate, champions)
 
 
 def evaluate(
@@ -110,12 +129,12 @@ def evaluate(
     write_rows(pictures, output_uri)
 
 
-def _slicings(input_dict: dict[str, list[types.Artifact]], shards: list[str], config: Config) -> list[str]:
+def _slicings(inputs: Mapping[str, list[types.Artifact]], shards: list[str], config: Config) -> list[str]:
     """Every slicing that any picture can have, which TFMA wants before it starts.
 
     ExampleGen's account names the attributes. Examples that another ExampleGen wrote have none: they are read for it.
     """
-    names = example_account.attributes(artifact_utils.get_single_uri(input_dict[standard.EXAMPLES_KEY]))
+    names = example_account.attributes(artifact_utils.get_single_uri(inputs[standard.EXAMPLES_KEY]))
     if names is None:
         pictures = (example.decode(serialized) for shard in shards for serialized in example_files.read(shard))
         names = sorted({name for features in pictures for name in slices.attribute_names(features)})
@@ -127,31 +146,8 @@ def _latency_ms(model: str, serialized: bytes) -> float:
     return load_to_count(model).latency_ms(example.decode(serialized)[schema.IMAGE][0])
 
 
-class _Spec(component_spec.ComponentSpec):
-    PARAMETERS = {  # noqa: RUF012 (TFX's own form)
-        "config": component_spec.ExecutionParameter(type=str),
-        "code_digest": component_spec.ExecutionParameter(type=str),
-        standard.EXAMPLE_SPLITS_KEY: component_spec.ExecutionParameter(type=str),
-        OVERRIDE: component_spec.ExecutionParameter(type=str),
-    }
-    INPUTS = {  # noqa: RUF012
-        standard.EXAMPLES_KEY: component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        standard.MODEL_KEY: component_spec.ChannelParameter(type=standard_artifacts.Model),
-        standard.BASELINE_MODEL_KEY: component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
-        BASELINE_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
-    }
-    OUTPUTS = {  # noqa: RUF012
-        standard.EVALUATION_KEY: component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        standard.BLESSING_KEY: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
-    }
-    TYPE_ANNOTATION = Evaluate
-
-
-class Evaluator(base_beam_component.BaseBeamComponent):
+class Evaluator(node.BeamNode, executor=Executor):
     """TFX component; outputs `evaluation` and `blessing`."""
-
-    SPEC_CLASS = _Spec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
         self,
@@ -179,28 +175,22 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             evaluate=config.evaluate,
             gate=config.gate,
         )
-        spec = _Spec(
+        super().__init__(
+            Parameters(config=kept, override=override_blessing),
             examples=examples,
             model=model,
             baseline_model=baseline_model,
             baseline_blessing=baseline_blessing,
-            config=to_json(kept),
-            code_digest=code_digest(__name__),
-            example_splits=json.dumps([schema.TEST]),
-            override=override_blessing,
-            evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
-            blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         )
-        super().__init__(spec=spec)
 
 
-def _judging_splits(input_dict: dict[str, list[types.Artifact]], splits: list[str]) -> list[str]:
+def _judging_splits(inputs: Mapping[str, list[types.Artifact]], splits: Sequence[str]) -> list[str]:
     if seen := {schema.TRAIN, schema.EVAL} & set(splits):
         raise ConfigError(
             f"the gate judges on split {schema.TEST} alone, got {', '.join(sorted(seen))}: "
             "a split that trained the model or chose its epoch flatters it."
         )
-    return [uri for split in splits for uri in artifact_utils.get_split_uris(input_dict[standard.EXAMPLES_KEY], split)]
+    return [uri for split in splits for uri in artifact_utils.get_split_uris(inputs[standard.EXAMPLES_KEY], split)]
 
 
 def _path(model: types.Artifact) -> str:
@@ -224,7 +214,7 @@ def _problem(champion: str, config: Config, first: bytes) -> str:
 
 
 def _notes(
-    input_dict: dict[str, list[types.Artifact]],
+    inputs: Mapping[str, list[types.Artifact]],
     pictures: picture_table.PictureTable,
     models: dict[str, str],
     config: Config,
@@ -233,7 +223,7 @@ def _notes(
     champion = models.get(tfma_constants.BASELINE_KEY)
     if champion is None:
         return notes
-    if blessings := input_dict.get(BASELINE_BLESSING):
+    if blessings := inputs.get(BASELINE_BLESSING):
         before = blessings[0].get_string_custom_property(DATA_DIGEST)
         if before and before != pictures.data_digest:
             notes.append(
