@@ -1,5 +1,6 @@
 """What a person reads who gave something wrong: one line that says what to do, and exit status 2, within seconds."""
 
+import json
 import re
 import signal
 import subprocess
@@ -121,6 +122,8 @@ def test_ctrl_c_says_that_the_same_command_continues(project):
     _, told = process.communicate(timeout=120)
     assert process.returncode == 130, first + told
     assert told.endswith("segpipe: stopped; the same command continues.\n")
+    for path in project.glob("runs/*/summary.json"):  # None if it was still loading.
+        assert json.loads(path.read_text())["status"] == "interrupted"
 
 
 def test_usage_is_explained_with_status_2(tmp_path):

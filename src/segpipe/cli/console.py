@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -24,14 +24,18 @@ _PLAIN_INTERVAL_S = 10.0
 class RunConsole:
     """Shows the nodes of a run as they start, work and finish."""
 
-    def __init__(self, stream: TextIO, nodes: list[str]):
+    def __init__(self, stream: TextIO, nodes: Sequence[str]):
         self._console = Console(file=stream, highlight=False)
-        self._width = max(len(node) for node in nodes)
+        self.plan(nodes)
         self._live: Live | None = None
         self._running: str | None = None
         self._started_s = 0.0
         self._progress: Progress | None = None
         self._last_plain_s = 0.0
+
+    def plan(self, nodes: Sequence[str]) -> None:
+        """Gives the column of names the width of the longest."""
+        self._width = max(len(node) for node in nodes)
 
     @contextmanager
     def open(self) -> Iterator["RunConsole"]:

@@ -51,8 +51,8 @@ def run(
 
 
 def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override_blessing: str) -> tuple[bool, str]:
-    print_to = RunConsole(person, ["ExampleValidator"])
-    print_to.say(f"segpipe {settings.name} → {shown(settings.output_path)}  (loading TFX …)")
+    console = RunConsole(person, ["ExampleValidator"])
+    console.say(f"segpipe {settings.name} → {shown(settings.output_path)}  (loading TFX …)")
     import logging
 
     from segpipe import progress
@@ -60,7 +60,6 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
     started_s = time.monotonic()
-    console = RunConsole(person, [_label(node) for node in pipeline_run.node_ids(settings)])
     with console.open(), progress.listening(console.progress):
         finished = pipeline_run.run(
             settings,
@@ -68,6 +67,7 @@ def _watch(settings: config_module.Config, person: TextIO, fresh: bool, override
             node_finished=lambda outcome, note: console.node_finished(
                 _label(outcome.node), outcome.status, outcome.seconds, note
             ),
+            planned=lambda nodes: console.plan([_label(node) for node in nodes]),
             fresh=fresh,
             override_blessing=override_blessing,
             say=console.say,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segpipe.errors import UserError
-from segpipe.pipeline.local import run_comparison
+from segpipe.pipeline.local import run_comparison, run_state
 
 _SHORT_DIGEST = 12
 
@@ -30,7 +30,7 @@ def runs(
     if not folder.is_dir():
         raise UserError(f"no runs here: {folder} does not exist. `segpipe run CONFIG` makes one.")
     summaries = sorted(
-        (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/summary.json")),
+        (run_state.read(path.parent) for path in folder.glob(f"*/{run_state.FILE}")),
         key=lambda summary: summary["started"],
         reverse=True,
     )
@@ -53,7 +53,9 @@ def show(
     folder, summary = find_run(run, context.obj)
     from segpipe.pipeline.local import provenance
 
-    steps = provenance.of_model(folder / "metadata.db", summary.get("model_id"))
+    steps = provenance.of_model(folder / "metadata.db", summary["model_id"]) if "model_id" in summary else []
+    if summary["status"] != run_state.DONE and not as_json:
+        typer.echo(f"{summary['status']}{': ' + summary['error'] if summary['error'] else '.'}", err=True)
     if as_json:
         typer.echo(json.dumps({**summary, "lineage": [asdict(step) for step in steps]}, indent=2))
         return
@@ -89,7 +91,7 @@ def compare(
         "config": run_comparison.config_differences(*summaries),
         "lineage": _lineage_rows(
             *(
-                provenance.of_model(folder / "metadata.db", summary.get("model_id"))
+                provenance.of_model(folder / "metadata.db", summary["model_id"]) if "model_id" in summary else []
                 for folder, summary in zip(folders, summaries, strict=True)
             )
         ),
@@ -124,9 +126,9 @@ def find_run(run: str, runs_folder: Path) -> tuple[Path, dict[str, Any]]:
       UserError: there is no such run.
     """
     for folder in (Path(run), runs_folder / run):
-        if (folder / "summary.json").is_file():
-            return folder, json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    raise UserError(f"{run} is no run: neither {run} nor {runs_folder / run} holds a summary.json.")
+        if (folder / run_state.FILE).is_file():
+            return folder, run_state.read(folder)
+    raise UserError(f"{run} is no run: neither {run} nor {runs_folder / run} holds a {run_state.FILE}.")
 
 
 def _row(summary: dict[str, Any]) -> tuple[str, ...]:

@@ -1,12 +1,10 @@
 """One local run: a config in, the run's folder (serving, report, summary) out, safe to kill and to repeat."""
 
 import errno
-import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from segpipe.config import Config
 from segpipe.errors import RunError, SegpipeError
 from segpipe.ingest.bad_picture import BadPicturesError
+from segpipe.io import lock
 from segpipe.model import architectures
 from segpipe.pipeline import graph
 from segpipe.pipeline.components.pusher import remove_half_written
@@ -26,6 +25,7 @@ _log = logging.getLogger(__name__)
 NodeStarted = Callable[[str], None]
 NodeFinished = Callable[[runner.Outcome, str], None]
 
+_BUSY = "another run is using {folder}; wait for it, or set another output_dir."
 _OUT_OF_MEMORY = "lower train.batch_size, train.cache_gb or data.image_size"
 _KILLED = (
     "the last run was killed in {node}; this one continues it. Where the system did it for want of memory (`dmesg` "
@@ -53,15 +53,11 @@ class Finished:
         return bool(self.summary["blessed"])
 
 
-def node_ids(config: Config) -> list[str]:
-    """The nodes that a run of `config` goes through, in order."""
-    return [node.id for node in graph.build(config, LocalTarget(config.output_path)).components]
-
-
 def run(
     config: Config,
     node_started: NodeStarted,
     node_finished: NodeFinished,
+    planned: Callable[[Sequence[str]], None] = lambda nodes: None,
     fresh: bool = False,
     override_blessing: str = "",
     say: Callable[[str], None] = _log.warning,
@@ -72,6 +68,7 @@ def run(
       config: what to run.
       node_started: told each node as it starts.
       node_finished: told each node's outcome and its key numbers in a few words.
+      planned: told the ids of all nodes, in order, before the first one starts.
       fresh: run every component again instead of reusing what an earlier run finished.
       override_blessing: why a person blesses the model whatever the gate says; empty when nobody does.
       say: told, in a sentence, what a person should know of the last run.
@@ -83,16 +80,21 @@ def run(
     architectures.check(config.model, config.directory)
     tracking.check(config)
     target = LocalTarget(config.output_path)
-    with _alone_in(target.run_dir):
+    with lock.hold(target.run_dir, _BUSY.format(folder=target.run_dir)):
+        started_s = time.time()
+        run_summary.write_running(config, started_s)
         store = lineage.open_store(target.metadata_path)
         for node in lineage.close_interrupted(store, Path(target.pipeline_root)):
             say(_KILLED.format(node=node))
         remove_half_written(target.serving_dir)
         observer = _Notes(store, node_started, node_finished)
-        started_s = time.time()
         try:
             pipeline = graph.build(config, target, enable_cache=not fresh, override_blessing=override_blessing)
+            planned([node.id for node in pipeline.components])
             runner.ObservedLocalDagRunner(observer).run(pipeline)
+        except KeyboardInterrupt:
+            run_summary.write_interrupted(config, observer.outcomes, started_s)
+            raise
         except SegpipeError as error:
             offenders = error.offenders if isinstance(error, BadPicturesError) else ()
             run_summary.write_failure(config, observer.outcomes, started_s, str(error), offenders)
@@ -125,18 +127,6 @@ class _Notes:
         if outcome.execution_id is not None:
             note = run_summary.key_numbers(outcome.node, lineage.outputs(self._store, outcome.execution_id))
         self._finished(outcome, note)
-
-
-@contextmanager
-def _alone_in(run_dir: Path) -> Iterator[None]:
-    """Holds the run's folder; the kernel lets go of it when the process dies, however it dies."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"another run is using {run_dir}; wait for it, or set another output_dir.") from None
-        yield
 
 
 def _in_a_sentence(node: str, error: Exception) -> str:

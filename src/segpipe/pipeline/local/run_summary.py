@@ -1,6 +1,7 @@
 """What a local run leaves for people and programs: the executions' outputs in, summary.json and the report out."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -22,8 +23,9 @@ from segpipe.ingest import example_files
 from segpipe.ingest.bad_picture import Offender
 from segpipe.ingest.example_account import ACCOUNT
 from segpipe.ingest.shards import Account
-from segpipe.io import atomic
+from segpipe.io import atomic, lock
 from segpipe.pipeline.local import lineage, provenance
+from segpipe.pipeline.local.run_state import DONE, FAILED, FILE, INTERRUPTED, RUNNING
 from segpipe.pipeline.local.runner import Outcome
 from segpipe.pipeline.targets import BASELINE_NODE_ID, PREVIOUS_NODE_ID, LocalTarget
 
@@ -60,6 +62,11 @@ def write_again(run_dir: Path, summary: Mapping[str, Any]) -> Path:
     Raises:
       UserError: the run never came to its Evaluator, its outputs are gone, or another segpipe wrote it.
     """
+    with lock.hold(run_dir, f"{run_dir} is running; its report is written at its end."):
+        return _write_again(run_dir, summary)
+
+
+def _write_again(run_dir: Path, summary: Mapping[str, Any]) -> Path:
     target = LocalTarget(run_dir)
     if not target.metadata_path.is_file():
         raise UserError(f"no {target.metadata_path}; only a run on this machine can be reported again.")
@@ -110,11 +117,23 @@ def write_failure(
     config: Config, outcomes: Sequence[Outcome], started_s: float, error: str, offenders: Sequence[Offender] = ()
 ) -> None:
     """Writes the summary.json of a run that did not come to its end, and a report where pictures are to blame."""
-    summary = {**_frame(config, outcomes, started_s), "status": "failed", "error": error}
+    summary = {**_frame(config, outcomes, started_s), "status": FAILED, "error": error}
     if offenders:
         report = config.output_path / "report" / "index.html"
         write_stopped(config.name, _minute(summary), error, offenders, report)
         summary["report"] = str(report)
+    _write_summary(config.output_path, summary)
+
+
+def write_running(config: Config, started_s: float) -> None:
+    """Writes the summary.json of a run that has just started."""
+    _write_summary(config.output_path, {**_frame(config, (), started_s), "status": RUNNING, "pid": os.getpid()})
+
+
+def write_interrupted(config: Config, outcomes: Sequence[Outcome], started_s: float) -> None:
+    """Writes the summary.json of a run that a person stopped."""
+    error = "interrupted; the same command continues the run."
+    summary = {**_frame(config, outcomes, started_s), "status": INTERRUPTED, "error": error}
     _write_summary(config.output_path, summary)
 
 
@@ -241,7 +260,7 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
         "name": config.name,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started_s)),
         "seconds": round(time.time() - started_s, 2),
-        "status": "done",
+        "status": DONE,
         "error": None,
         "components": {
             outcome.node: {
@@ -258,7 +277,7 @@ def _frame(config: Config, outcomes: Sequence[Outcome], started_s: float) -> dic
 
 
 def _write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
-    atomic.write_text(run_dir / "summary.json", json.dumps(summary, indent=2) + "\n")
+    atomic.write_text(run_dir / FILE, json.dumps(summary, indent=2) + "\n")
 
 
 def _pushed(outputs: Outputs) -> Path | None:
