@@ -1,4 +1,4 @@
-"""A config in, a fingerprint of its data out: the same as long as ingest would write the same Examples."""
+"""Computes a fingerprint of a config's data: the same as long as ingest would write the same Examples."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from segpipe.ingest import sources
 def source_digest(config: Config) -> str:
     """Digest of the source's files (paths, sizes, change times) and of the config keys that ingest reads.
 
-    It reads no picture. Call it once, when the pipeline is built.
+    It reads no picture.
 
     Returns:
       16 hexadecimal digits.
@@ -32,4 +32,4 @@ def check_unchanged(config: Config, digest: str) -> None:
         raise DataError("the source changed while it was read; run it again when nothing writes there.")
 
 
-_DATA_KEYS = ("mask_values", "mask_colors", "ignore_values", "ignore_colors")
+_DATA_KEYS = ("mask_values", "mask_colors", "mask_threshold", "ignore_values", "ignore_colors")

@@ -10,7 +10,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from segpipe import config as config_module
 from segpipe.errors import DataError
-from segpipe.ingest import example
+from segpipe.ingest import example, listing, sources
 from segpipe.ingest.example_account import ACCOUNT, BAD_EXAMPLES
 from segpipe.ingest.prepare import prepare
 from segpipe.ingest.source_digest import source_digest
@@ -137,3 +137,30 @@ def test_it_compiles_for_vertex(root, tmp_path):
     job = (tmp_path / "job.json").read_text()
     assert "segpipe.pipeline.components.example_gen.Executor" in job
     assert "--runner=DataflowRunner" in job
+
+
+@pytest.mark.parametrize("layout", ["folder", "csv", "coco", "voc"])
+def test_a_run_lists_its_source_once_and_digests_it_before_and_after(layout, tmp_path, monkeypatch):
+    settings = getattr(layouts, layout)(tmp_path / "in")
+    module = sources._module(settings)
+    calls = []
+    for name in ("parts", "entries"):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda config, name=name, original=original: calls.append(name) or original(config)
+        )
+    listing.take(settings)
+    component = picture_example_gen(settings)
+    _run(settings, tmp_path / "examples", component.exec_properties["source_digest"])
+    assert sorted(calls) == ["entries", "entries", "parts"]
+
+
+def test_a_listing_is_not_handed_on_to_other_data_or_twice(root, tmp_path):
+    settings = pictures.config(root)
+    listing.take(settings)
+    before = picture_example_gen(settings).exec_properties["source_digest"]
+    (root / "masks" / "p00.png").write_bytes(pictures.encoded(pictures.mask(values=(1, 0))))
+    changed = source_digest(settings)
+    assert changed != before
+    assert sum(part.size for part in listing.parts_of(settings, changed)) == 40
+    assert listing.digest_of(settings) == changed

@@ -24,12 +24,12 @@ from tfx.types import artifact_utils, standard_artifacts
 from segpipe import schema
 from segpipe.config import Config
 from segpipe.config.data import Data
-from segpipe.ingest import sources
+from segpipe.ingest import listing, sources
 from segpipe.ingest.example_account import ACCOUNT, BAD_EXAMPLES
 from segpipe.ingest.part_file import Stored, store
 from segpipe.ingest.pool import Pool
 from segpipe.ingest.shards import Account, Layout, write_part
-from segpipe.ingest.source_digest import check_unchanged, source_digest
+from segpipe.ingest.source_digest import check_unchanged
 from segpipe.ingest.splits import check_counts
 from segpipe.io import files
 from segpipe.pipeline.components import node
@@ -47,8 +47,8 @@ _pool: Pool | None = None
 def picture_example_gen(config: Config) -> "PictureExampleGen":
     """The ExampleGen of a run.
 
-    TFX reuses an earlier run's Examples when the arguments are the same, so they hold a digest of the source, taken
-    here, once, and one of the code.
+    TFX reuses an earlier run's Examples if the arguments are the same, so they hold a digest of the source, taken once
+    before the run, and one of the code.
 
     Raises:
       DataError: the source is missing.
@@ -56,7 +56,7 @@ def picture_example_gen(config: Config) -> "PictureExampleGen":
     # What the model sees later changes no Example: another image_size must not read every picture again.
     data = config.data.model_copy(update={"image_size": Data.model_fields["image_size"].default})
     kept = Config(name=config.name, directory=config.directory, source=config.source, split=config.split, data=data)
-    return PictureExampleGen(Parameters(config=kept, source_digest=source_digest(config)))
+    return PictureExampleGen(Parameters(config=kept, source_digest=listing.digest_of(config)))
 
 
 class Parameters(node.Parameters):
@@ -89,8 +89,8 @@ class Executor(
         """
         config = parameters.config
         artifact = artifacts.output("examples")
-        listing = files.join(artifact.uri, PARTS)
-        parts = store(sources.parts(config), listing)
+        part_file = files.join(artifact.uri, PARTS)
+        parts = store(listing.parts_of(config, parameters.source_digest), part_file)
         artifact.split_names = artifact_utils.encode_split_names(list(schema.SPLITS))
         folders = {split: artifact_utils.get_split_uri([artifact], split) for split in schema.SPLITS}
         try:
@@ -98,7 +98,7 @@ class Executor(
             with _in_processes(_processes(pipeline.options, len(parts))), pipeline:
                 write_examples(pipeline, parts, config, folders, artifact.uri)
         finally:
-            files.remove(listing)
+            files.remove(part_file)
         account = Account(**json.loads(files.read(files.join(artifact.uri, ACCOUNT))))
         check_unchanged(config, parameters.source_digest)
         account.check(config)

@@ -11,6 +11,7 @@ from typing import Any
 
 from segpipe.config import Config
 from segpipe.errors import RunError, SegpipeError
+from segpipe.ingest import listing
 from segpipe.ingest.bad_picture import BadPicturesError
 from segpipe.io import lock
 from segpipe.model import architectures
@@ -106,6 +107,8 @@ def run(
             sentence = _in_a_sentence(failed.node if failed else "The pipeline", error)
             run_summary.write_failure(config, observer.outcomes, started_s, sentence)
             raise RunError(sentence) from error
+        finally:
+            listing.drop()
         return Finished(*run_summary.write(config, target, store, observer.outcomes, started_s))
 
 
