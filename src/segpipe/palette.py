@@ -1,4 +1,4 @@
-"""Class ids in, colours out: one palette for the report, the overlays of `predict` and the demo app (NumPy alone)."""
+"""Colours class ids using one palette for the report, the overlays of `predict` and the demo app (NumPy only)."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Many names in, the few words of an error sentence out."""
+"""Puts names and numbers into the few words of an error sentence."""
 
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""Two revisions of this repository in, a verdict on their models out; and what a forge is told about it."""
+"""Compares the models of two revisions of this repository, and reports the verdict to a forge."""

@@ -1,4 +1,4 @@
-"""Two revisions and a config in, both trained and judged here, a verdict out.
+"""Trains and judges two revisions here, and compares their models.
 
 The change is run in a metadata store that already knows the base's run, so that the pipeline's own gate meets the
 base's model as its champion, on the same test pictures.

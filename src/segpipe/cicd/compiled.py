@@ -1,4 +1,4 @@
-"""Config files in, the pipeline of each compiled for every place that takes a file out; nothing is submitted."""
+"""Compiles the pipeline of each config for every place that takes a file; submits nothing."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping

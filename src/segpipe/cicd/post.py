@@ -1,4 +1,4 @@
-"""A folder with a verdict in, the comment and the check on the pull request out.
+"""Posts a verdict as a comment and a check on its pull request.
 
 `segpipe ci report` calls this, and so does `python3 -m segpipe.cicd.post`, which needs no installed package: the job
 that holds the token with write access runs nothing but this repository's own code.

@@ -1,4 +1,4 @@
-"""A `/retrain` comment or a `retrain` label on a pull request in, a started training workflow out.
+"""Starts the training workflow when a pull request asks for it, by a `/retrain` comment or a `retrain` label.
 
 Runs on the standard library alone, like `post`, by `python3 -m segpipe.cicd.retrain`.
 """

@@ -1,4 +1,4 @@
-"""The page of a run that came to its end on Vertex AI in, its verdict out."""
+"""Reads the verdict of a run that ended on Vertex AI."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A run's summary.json in, the frozen values that a verdict needs out."""
+"""Reads a run's summary.json into the frozen values that a verdict needs."""
 
 import json
 from collections.abc import Mapping

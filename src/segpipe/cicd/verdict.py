@@ -1,4 +1,4 @@
-"""The run of a change and the run that it is compared with in, the verdict and its Markdown out."""
+"""Judges a change against the run that it is compared with, and writes the verdict as Markdown."""
 
 import json
 import shlex

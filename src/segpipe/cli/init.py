@@ -1,4 +1,4 @@
-"""`segpipe init DIR --data PATH`: a data set in, a commented pipeline.toml and schema.pbtxt out."""
+"""`segpipe init DIR --data PATH`: looks at a data set and writes a commented pipeline.toml and schema.pbtxt."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The `segpipe` command: arguments in, a verb called, one line and an exit status out.
+"""The `segpipe` command: calls a verb and ends with one line and an exit status.
 
 Exit status: 0 done (and blessed), 1 a failure, 2 the user's input is wrong, 3 done and not blessed.
 """

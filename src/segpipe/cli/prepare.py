@@ -1,4 +1,4 @@
-"""`segpipe prepare CONFIG`: the source in, checked Examples in sharded TFRecord out."""
+"""`segpipe prepare CONFIG`: reads the source and writes checked Examples as sharded TFRecord."""
 
 from pathlib import Path
 from typing import Annotated

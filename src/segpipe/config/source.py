@@ -1,4 +1,4 @@
-"""The sections [source] and [split]: where the pictures come from, and how they are dealt out."""
+"""The sections [source] and [split]: where the pictures come from, and which split each one belongs to."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self

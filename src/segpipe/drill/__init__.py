@@ -1,1 +1,1 @@
-"""A run's config in, a story out: the world changes, the deployed model degrades, is it noticed, does it recover?"""
+"""Rehearses a change of the world: the deployed model degrades, is it noticed, does it recover?"""

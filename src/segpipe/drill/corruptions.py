@@ -1,4 +1,4 @@
-"""A clean picture in, a worse one out: the common corruptions of ImageNet-C, at five severities.
+"""Spoils clean pictures with the common corruptions of ImageNet-C, at five severities.
 
 Hendrycks and Dietterich, 2019, https://arxiv.org/abs/1903.12261; the parameters are those of its code for 224 pixels,
 https://github.com/hendrycks/robustness, lengths scaled with the picture.

@@ -1,4 +1,4 @@
-"""The story of a drill in, one self-contained HTML page out."""
+"""Draws the story of a drill as one self-contained HTML page."""
 
 import base64
 import io

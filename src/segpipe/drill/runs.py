@@ -1,4 +1,4 @@
-"""One config of the drill in, what its pipeline run came to out; each is run once, however often the drill is called.
+"""Runs the pipeline for each config of a drill, once, however often the drill is called.
 
 A later call must not run the first config again: the gate would compare its model with the answers that came after it.
 """

@@ -1,4 +1,4 @@
-"""A run's source in, two spans of rolling data out: pictures as they are, then harder ones or ones of an unseen kind.
+"""Makes two spans of rolling data from a source: pictures as they are, then harder ones or an unseen kind.
 
 `after-1/span-1` is what has arrived when the first model is trained; `after-2` holds span 1 and span 2. Each picture
 keeps the split that the source gives it, so what is tested on was never trained on, in either span.

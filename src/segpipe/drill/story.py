@@ -1,4 +1,4 @@
-"""A config in, the story of a model that meets a harder world out: every stage is the product's own pipeline.
+"""Drills a run: its model meets a harder world, and every stage is the product's own pipeline.
 
 1. Span 1 trains and deploys the run's model. 2. Requests as in training are watched: all should be well. 3. Harder ones
 come, without labels: is it noticed? 4. Labels come in: is it confirmed? 5. Spans 1 and 2 retrain, once per answer; the

@@ -1,4 +1,4 @@
-"""A story in; its events, and the mean IoU of whatever is deployed from event to event as a drawing, out."""
+"""Lists the events of a drill, and draws the mean IoU of the deployed model from event to event."""
 
 from dataclasses import dataclass
 

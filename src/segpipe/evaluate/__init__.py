@@ -1,1 +1,1 @@
-"""Model and examples in, metrics, verdict and report out."""
+"""Judges a model on Examples, and reports its metrics and the verdict."""

@@ -1,4 +1,4 @@
-"""TFRecord files of Examples in, how much of the pictures each class covers out."""
+"""Measures how much of the pictures each class covers."""
 
 from collections.abc import Sequence
 from itertools import chain, islice

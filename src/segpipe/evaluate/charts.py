@@ -1,4 +1,4 @@
-"""Numbers in, SVG drawings out that take the page's text colour, so that they read on light and dark.
+"""Draws numbers as SVG in the page's text colour, to be read on light and dark.
 
 A drawing is as wide as a phone; where there is nothing to draw, it is empty.
 """

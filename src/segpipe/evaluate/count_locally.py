@@ -1,4 +1,4 @@
-"""A SavedModel and TFRecord files of Examples in, its counts out: what `segpipe evaluate` runs, without TFX."""
+"""Counts a SavedModel's pixels on TFRecord files without TFX, as `segpipe evaluate` does."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

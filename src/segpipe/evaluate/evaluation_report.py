@@ -1,4 +1,4 @@
-"""A SavedModel and prepared data in, evaluation.json and a page out: `segpipe evaluate` less the command line."""
+"""Writes evaluation.json and a page on a SavedModel and prepared data: the work of `segpipe evaluate`."""
 
 import json
 import time

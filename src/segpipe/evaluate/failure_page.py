@@ -1,4 +1,4 @@
-"""A run that its data stopped in, one self-contained page out: the sentences and a contact sheet of the pictures."""
+"""Writes the page of a run that its data stopped: the sentences, and a contact sheet of the pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was measured on the test split in, a verdict out: rule by rule, each with its numbers in a sentence."""
+"""Judges what was measured on the test split, rule by rule, each with its numbers in a sentence."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A Report in, one self-contained page out: no network, light and dark, a few hundred kilobytes."""
+"""Renders a Report as one self-contained page: no network, light and dark, a few hundred kilobytes."""
 
 import base64
 import functools

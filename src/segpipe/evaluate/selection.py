@@ -1,4 +1,4 @@
-"""Counts per picture in, the pictures worth looking at out.
+"""Chooses the pictures that are worth a look by their counts.
 
 Counts are int64 [N, 3, K]: right, true and predicted pixels of each class (`confusion.margins`).
 """

@@ -1,4 +1,4 @@
-"""An Example's features in, the slices that it belongs to out; pictures' counts in, one score per slice out."""
+"""Finds the slices that an Example belongs to, and scores each slice of a split."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A Sample in, one picture out: what the model saw, the truth, its prediction and its errors side by side.
+"""Draws a Sample as one picture: what the model saw, the truth, its prediction and its errors side by side.
 
 For places that show pictures by their address and cannot hold them, as a comment on a pull request does.
 """

@@ -1,4 +1,4 @@
-"""A picture that cannot be used and the sentence why in, one tile of a contact sheet out: what can be seen of it."""
+"""Draws what can be seen of a picture that cannot be used, as one tile of a contact sheet."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""A record in, a serialized Example out: the one function that `prepare` and the pipeline's ExampleGen both call."""
+"""Encodes a record as a serialized Example; `prepare` and the pipeline's ExampleGen both call it."""
 
 from dataclasses import dataclass
 from functools import cache

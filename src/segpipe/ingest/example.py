@@ -1,4 +1,4 @@
-"""A dict of features in, a serialized `tf.train.Example` out, and back, without TensorFlow.
+"""Encodes and decodes a `tf.train.Example` without TensorFlow.
 
 The message is declared here in a descriptor pool of its own: in the default pool it would clash with TensorFlow's.
 https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto

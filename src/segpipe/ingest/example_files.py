@@ -1,4 +1,4 @@
-"""Folders of TFRecord files in, serialized Examples out, one after the other, without TensorFlow."""
+"""Reads serialized Examples from folders of TFRecord files, one after the other, without TensorFlow."""
 
 import gzip
 import zlib

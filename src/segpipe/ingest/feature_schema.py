@@ -1,4 +1,4 @@
-"""A config in, the TensorFlow Metadata Schema of its Examples out, as text that a person may tune; and its check.
+"""Builds the TensorFlow Metadata Schema of a config's Examples as text that a person may tune, and checks it.
 
 ImportSchemaGen imports the file; ExampleValidator and Transform obey it.
 """

@@ -1,4 +1,4 @@
-"""A decoded mask in, class ids 0…K-1 and 255 out; a value that means nothing is an error, never a class.
+"""Turns a decoded mask into class ids 0…K-1 and 255; a value that means nothing is an error, never a class.
 
 Values are looked up, never interpolated or scaled, so no class can appear between two others.
 """

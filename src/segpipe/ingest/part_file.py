@@ -1,4 +1,4 @@
-"""Parts in, one file of them out, and where in it each lies: what a job's graph can hold of a source of any size.
+"""Stores all parts of a source in one file, so that a job's graph stays small for a source of any size.
 
 Dataflow takes no graph above 10 MB, and Beam squeezes what a graph holds by bzip2, twice.
 """

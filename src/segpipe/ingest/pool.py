@@ -1,4 +1,4 @@
-"""Parts in, their files and accounts out in order, written by as many processes as there are cores.
+"""Writes parts with as many processes as there are cores, and returns their accounts in order.
 
 `python -m segpipe.ingest.pool` is such a process: parts come in by its standard input, accounts go out by its standard
 output, both pickled. The spawned processes of `multiprocessing` import the caller's main module first, and in a

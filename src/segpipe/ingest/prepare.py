@@ -1,4 +1,4 @@
-"""A config in, a folder of sharded TFRecord out that appears whole or not at all, written by all cores."""
+"""Writes a source as a folder of sharded TFRecord, using all cores; the folder appears whole or not at all."""
 
 import json
 import os

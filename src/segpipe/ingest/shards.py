@@ -1,4 +1,4 @@
-"""A part in, one TFRecord file per split out, and an account of it: what a worker of any kind does.
+"""Writes one part of a source as one TFRecord file per split, and accounts for every record.
 
 `prepare` and the Beam workers of ExampleGen both call `write_part`, in one process or many. Its file names and contents
 depend on nothing but the part, so a part that is done twice leaves the same files.

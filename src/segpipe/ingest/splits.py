@@ -1,4 +1,4 @@
-"""A record in, its split out: train, eval or test, always the same one however much data is added."""
+"""Assigns each record to train, eval or test, always the same one however much data is added."""
 
 import hashlib
 import re

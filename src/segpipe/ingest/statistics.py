@@ -1,4 +1,4 @@
-"""A decoded image in, four numbers out that drift when cameras, light or focus change."""
+"""Measures four numbers of an image that drift when cameras, light or focus change."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""A path or URL in, its bytes or listing out: local disk, gs:// and whatever else fsspec knows, alike."""
+"""Reads, writes and lists files by path or URL: local disk, gs:// and whatever else fsspec knows."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""Bytes in, TFRecord framing out, and back: the format of TensorFlow's own reader, without TensorFlow's 3 s import.
+"""Reads and writes TFRecord without TensorFlow, whose import takes 3 s.
 
 Each record is: length (uint64), its masked CRC, the bytes, their masked CRC; all little endian.
 https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details

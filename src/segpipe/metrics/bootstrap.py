@@ -1,4 +1,4 @@
-"""Counts per picture in, confidence intervals out: pictures are drawn anew, the same ones for candidate and champion.
+"""Computes confidence intervals by drawing pictures again, the same ones for candidate and champion.
 
 The paired bootstrap over pictures, percentile method: Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
 chapters 8 and 13. Pixels of one picture are not independent, pictures are; so pictures are what is drawn.

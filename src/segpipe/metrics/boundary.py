@@ -1,4 +1,4 @@
-"""Counts of pixels near class boundaries in, Boundary IoU out.
+"""Computes Boundary IoU from counts of pixels near class boundaries.
 
 Cheng, Girshick, Dollár, Berg and Kirillov, 2021, https://arxiv.org/abs/2103.16562: the IoU of only those pixels of a
 class that lie near its contour, which a coarse outline cannot hide behind a large area. Here "near" means that a pixel

@@ -1,4 +1,4 @@
-"""Pixels counted by confidence in, the expected calibration error out.
+"""Computes the expected calibration error from pixels counted by confidence.
 
 Guo, Pleiss, Sun and Weinberger, 2017, https://arxiv.org/abs/1706.04599, with pixels as samples and the largest softmax
 probability as the confidence.

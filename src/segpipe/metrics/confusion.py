@@ -1,4 +1,4 @@
-"""Confusion counts in, segmentation metrics out: exact integers until the last division.
+"""Computes segmentation metrics from confusion counts: exact integers until the last division.
 
 A confusion matrix is int64 [..., K, K]: row = truth, column = prediction, ignored pixels not counted. Leading axes,
 such as pictures or bootstrap resamples, are kept. A metric that has no pixel to judge is NaN.

@@ -1,4 +1,4 @@
-"""Truth and logits in, evaluation counts per picture out, in the TensorFlow graph: Beam moves numbers, not pixels.
+"""Counts each picture in the TensorFlow graph, so that Beam moves numbers instead of pixels.
 
 Every output is int64, of a fixed size per picture and additive: a split, a slice or a bootstrap resample is a sum.
 `metrics/confusion.py`, `boundary.py` and `calibration.py` turn the sums into metrics.

@@ -1,4 +1,4 @@
-"""Model input in, logits out."""
+"""Builds networks that turn model input into logits."""
 
 from segpipe.model.architectures import ARCHITECTURES, build
 from segpipe.model.network import Network

@@ -1,4 +1,4 @@
-"""The name of an architecture in, its network out. A new one is a file beside this one and an entry here."""
+"""Looks up an architecture by name and builds its network. A new one is a file beside this one and an entry here."""
 
 from collections.abc import Callable
 from pathlib import Path

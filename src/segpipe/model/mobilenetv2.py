@@ -1,4 +1,4 @@
-"""Width, size and the name of its weights in, a MobileNetV2 encoder out.
+"""Builds a MobileNetV2 encoder of any width, with random or learned weights.
 
 Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
 """

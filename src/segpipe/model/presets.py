@@ -1,4 +1,4 @@
-"""The name of a Keras Hub preset in, the preset's backbone out, once its licence is accepted."""
+"""Loads the backbone of a Keras Hub preset, once its licence is accepted."""
 
 from typing import Any
 

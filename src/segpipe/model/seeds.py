@@ -1,4 +1,4 @@
-"""A seed in, the same initial weights out, whatever other threads do meanwhile."""
+"""Draws the same initial weights for a seed, whatever other threads do meanwhile."""
 
 import random
 from collections.abc import Iterator

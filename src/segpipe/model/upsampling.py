@@ -1,4 +1,4 @@
-"""Features and skip connections in, all joined at twice the size out: the decoder's transposed convolution."""
+"""Joins features and skip connections at twice the size: the decoder's transposed convolution."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

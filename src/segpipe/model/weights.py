@@ -1,4 +1,4 @@
-"""The name of a weights file in, a checked local file out: a path, or a URL with the SHA-256 that it must have."""
+"""Fetches a weights file and checks it: a path, or a URL with the SHA-256 that it must have."""
 
 import hashlib
 import shutil

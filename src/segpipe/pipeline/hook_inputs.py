@@ -1,4 +1,4 @@
-"""What TFX hands a hook in, the files to read and a name for the work under way out."""
+"""Unpacks what TFX gives a hook: the files to read, and a fingerprint of the work."""
 
 import hashlib
 import json

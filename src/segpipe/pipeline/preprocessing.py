@@ -1,4 +1,4 @@
-"""Transform's hook: stored pictures and masks in, what the model takes and is judged by out."""
+"""Transform's hook: turns stored pictures and masks into what the model takes and is judged by."""
 
 from typing import Any
 

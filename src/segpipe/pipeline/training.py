@@ -1,4 +1,4 @@
-"""The Trainer's hook: Examples and a transform graph in, a SavedModel with its signatures and the history out."""
+"""The Trainer's hook: trains on Examples and exports a SavedModel with its signatures and history."""
 
 import json
 

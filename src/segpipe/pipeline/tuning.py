@@ -1,4 +1,4 @@
-"""The Tuner's hook: Examples and a transform graph in, a search for the best recipe out, as the Trainer takes it."""
+"""The Tuner's hook: searches for the recipe that the Trainer takes."""
 
 from typing import Any
 

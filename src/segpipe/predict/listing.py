@@ -1,4 +1,4 @@
-"""Files, folders, globs or URLs in, the pictures that they name out, each with a name to be written under."""
+"""Lists the pictures that files, folders, globs or URLs name, each with a name for its output."""
 
 import os
 from collections import Counter

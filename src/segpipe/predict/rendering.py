@@ -1,4 +1,4 @@
-"""One predicted mask in, what a person asked for out: files, and lines of tables that hold all pictures."""
+"""Renders one predicted mask as the files and table lines that a person asked for."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A binary mask in, COCO run lengths or pixel-exact polygons out; NumPy alone."""
+"""Converts a binary mask to COCO run lengths or pixel-exact polygons, using only NumPy."""
 
 from collections import defaultdict
 from itertools import pairwise

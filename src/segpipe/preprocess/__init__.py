@@ -1,1 +1,1 @@
-"""Stored picture in, model input out."""
+"""Turns a stored picture into model input."""

@@ -1,4 +1,4 @@
-"""Encoded pictures and masks in, the tensors that the model sees out: one path for training and serving."""
+"""Decodes and resizes pictures and masks to the tensors that the model sees: one path for training and serving."""
 
 import tensorflow as tf
 

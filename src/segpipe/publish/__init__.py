@@ -1,1 +1,1 @@
-"""A blessed model in; a model repository with a card, and a Space that demonstrates it, out."""
+"""Publishes a blessed model: a model repository with a card, and a Space that demonstrates it."""

@@ -1,4 +1,4 @@
-"""The name of an access token in, its value out, read at the moment of use and kept nowhere.
+"""Reads an access token by its name at the moment of use, and stores it nowhere.
 
 env:VARIABLE           an environment variable
 secret:projects/P/…    a secret of Google Secret Manager, its latest version unless one is named

@@ -1,4 +1,4 @@
-"""What is known of a model in, its README.md out with the metadata that the Hub reads, of the same bytes each time."""
+"""Renders a model card with the metadata that the Hub reads; the same facts give the same bytes."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A plan in; the same trees as on the Hub out, as local folders: each appears whole, and `main` points to the newest.
+"""Writes a plan as local folders with the Hub's trees: each appears whole, and `main` points to the newest.
 
 FOLDER/models/user/name/v1764000000/…      one version
 FOLDER/models/user/name/main → v1764000000  what the Hub's main branch would hold

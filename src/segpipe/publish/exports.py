@@ -1,4 +1,4 @@
-"""A model's weights in; a Keras file and a LiteRT file out, each checked against the SavedModel that it goes with."""
+"""Exports a model as a Keras file and a LiteRT file, each checked against the SavedModel that it goes with."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The files of a repository as values: local folders and bytes in, (path, bytes) out, and a digest over them."""
+"""Holds the files of a repository as (path, bytes) from local folders, and digests them."""
 
 import hashlib
 from collections.abc import Iterable

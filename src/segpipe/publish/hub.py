@@ -1,4 +1,4 @@
-"""A plan in; its version on the Hugging Face Hub out: complete before it can be seen, once however often it is tried.
+"""Pushes a plan to the Hugging Face Hub: complete before it can be seen, once however often it is tried.
 
 The files go to a staging branch in one commit. Only when that commit stands does the version's branch appear, at it;
 then `main` takes the same files in one commit, the tag moves, and the Space is pinned to the version's commit. Every

@@ -1,4 +1,4 @@
-"""A step that talks to the Hub in; its result out after as many tries as make sense, or one sentence that says why not.
+"""Repeats a step that talks to the Hub as often as makes sense, or says in a sentence why not.
 
 A step reads the Hub's state anew each time it runs, so a try whose answer was lost costs nothing: the next one finds
 the work done.

@@ -1,4 +1,4 @@
-"""Test pictures in; panels for the model card (picture, truth, prediction) and examples for the demo out."""
+"""Draws test pictures as panels for the model card, and copies them as examples for the demo."""
 
 import io
 import itertools

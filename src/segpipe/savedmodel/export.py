@@ -1,4 +1,4 @@
-"""A fitted model and its transform in, a SavedModel out: signatures that share one decoder and one network."""
+"""Exports a fitted model as a SavedModel whose signatures share one decoder and one network."""
 
 import hashlib
 import inspect

@@ -1,1 +1,1 @@
-"""Fitted model in, something that answers requests out."""
+"""Serves fitted models: answers requests over HTTP."""

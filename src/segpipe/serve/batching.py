@@ -1,4 +1,4 @@
-"""Single items from many requests in, batches to the model out: what waits when a worker is free goes together.
+"""Batches single items of many requests: what waits when a worker is free goes to the model together.
 
 No timer holds an item back. One lone client gets the latency of a batch of one; under load the batches fill by
 themselves while the workers are busy.

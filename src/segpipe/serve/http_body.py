@@ -1,4 +1,4 @@
-"""An HTTP request in, its body within the limit out; JSON in and out by orjson, arrays as they are."""
+"""Reads a request's body within the limit, and reads and writes JSON with orjson, arrays as they are."""
 
 import zlib
 from typing import Any

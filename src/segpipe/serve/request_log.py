@@ -1,4 +1,4 @@
-"""Answered requests in, a folder of what was kept of them out: the memory of `segpipe watch` and `segpipe replay`.
+"""Logs answered requests in a folder: the memory of `segpipe watch` and `segpipe replay`.
 
 One JSON line per picture in `YYYY-MM-DD.jsonl`; with pictures, the encoded picture and the predicted mask beside it in
 `pictures/ID.bin` and `pictures/ID.png`. Lines are only appended, so a killed server leaves at most one torn line.

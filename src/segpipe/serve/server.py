@@ -1,4 +1,4 @@
-"""A serving folder in, an HTTP server out that speaks TensorFlow Serving's REST contract and KServe V2."""
+"""Serves a folder of versions over HTTP: TensorFlow Serving's REST contract and KServe V2."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""A serving folder in, the model versions that answer out; a new number is loaded aside, then takes over at once."""
+"""Watches a serving folder: loads a new version aside, then lets it take over at once."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Data sets in, fitted model out."""
+"""Fits a model to data sets."""
 
 from segpipe.train.fit import Trained, fit
 

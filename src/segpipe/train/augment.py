@@ -1,4 +1,4 @@
-"""A batch and a seed in, the same pictures seen otherwise out; a mask follows its picture and invents no class.
+"""Augments a batch at random, by a seed; a mask follows its picture, and no class is invented.
 
 One projective resampling does flip, scale, crop, shift and rotation at once. It is a function of the seed, not of a
 layer's hidden state, so that a resumed run sees what an unbroken one would have seen.

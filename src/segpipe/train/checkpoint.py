@@ -1,4 +1,4 @@
-"""The state of a training in, one file out that is there whole or not at all, and the state again after a crash."""
+"""Stores the state of a training in one file, whole or not at all, and restores it after a crash."""
 
 import io
 import json

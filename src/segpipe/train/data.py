@@ -1,4 +1,4 @@
-"""TFRecord files of Examples in, every picture decoded once out: arrays in memory, or on disk past a limit."""
+"""Decodes the pictures of TFRecord files once, into arrays in memory or, past a limit, on disk."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The machines and GPUs at hand in, the tf.distribute strategy that uses them all out."""
+"""Chooses the tf.distribute strategy that uses all machines and GPUs at hand."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""Config and data files in, the best model of the training out; killed at any point, the same call continues it.
+"""Trains a config on its data and returns the best model; killed at any point, the same call continues.
 
 On several workers every one calls `fit` alike; the chief alone writes.
 """

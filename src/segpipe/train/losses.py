@@ -1,4 +1,4 @@
-"""Logits and class ids in, one number to make small out: cross-entropy plus Dice, blind to ignored pixels."""
+"""Computes the loss: cross-entropy plus Dice, without the ignored pixels."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Masks and logits in, exact pixel counts and IoU out, to select the epoch by."""
+"""Counts pixels and computes IoU exactly, to select the epoch by."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""The recipe's numbers in, AdamW with warm-up and cosine decay out; learned weights move at a rate of their own."""
+"""Builds AdamW with warm-up and cosine decay; learned weights have a rate of their own."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The config's word for a precision in, the one that this machine trains fastest by at equal accuracy out."""
+"""Chooses the numeric precision for training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A recipe and a picture's side in, the side at which each epoch learns out: progressive resizing.
+"""Plans progressive resizing: the side of the pictures in each epoch.
 
 A smaller picture costs less by its area and teaches most of the same at first:
 https://www.fast.ai/posts/2018-08-10-fastai-diu-imagenet.html

@@ -1,4 +1,4 @@
-"""A network and a recipe in, the two compiled steps of training out: one that learns and one that judges."""
+"""Compiles the two steps of training: one learns, the other judges."""
 
 from collections.abc import Callable, Sequence
 

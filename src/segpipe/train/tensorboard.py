@@ -1,4 +1,4 @@
-"""The history of a training in, event files that TensorBoard draws out; writing them needs no TensorBoard."""
+"""Writes the history of a training as event files for TensorBoard, which need not be installed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

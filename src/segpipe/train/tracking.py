@@ -1,4 +1,4 @@
-"""The history of a training in, a run on a Trackio dashboard out: on this machine, a server of one's own or a Space.
+"""Shows a training on a Trackio dashboard: on this machine, a server of one's own or a Space.
 
 Which of them is told to Trackio itself, by TRACKIO_SERVER_URL and TRACKIO_WRITE_TOKEN or by TRACKIO_SPACE_ID.
 https://huggingface.co/docs/trackio

@@ -1,4 +1,4 @@
-"""A config and data files in, the recipe that scored best in short trainings out: KerasTuner over three choices."""
+"""Searches for the best recipe in short trainings: KerasTuner over three choices."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

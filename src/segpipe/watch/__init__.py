@@ -1,1 +1,1 @@
-"""Answered requests in, a verdict out: does the world look as it did in training, and is the model still right?"""
+"""Judges answered requests: does the world look as it did in training, and is the model still right?"""

@@ -1,4 +1,4 @@
-"""Pictures of the training time and of a window in, per feature their distance and where drift begins out.
+"""Measures how far the pictures of a window lie from those of the training time, and where drift begins.
 
 The distance of a number is the Jensen-Shannon divergence of its histograms, in bits; that of a category is the
 L-infinity norm, the largest change of a share; TensorFlow Data Validation measures the same two. No distance is

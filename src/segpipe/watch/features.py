@@ -1,4 +1,4 @@
-"""Pictures as the model saw them in, one row of numbers each out: the same columns in training and in service."""
+"""Describes each picture as the model saw it in one row of numbers, the same in training and in service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

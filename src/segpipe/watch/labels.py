@@ -1,4 +1,4 @@
-"""Masks that people drew for kept requests in, pixel counts against what the deployed model said out."""
+"""Counts the deployed model's pixels against masks that people drew for logged requests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a look at a window found in, one self-contained HTML page with the trends out."""
+"""Renders a look at a window as one self-contained HTML page with the trends."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

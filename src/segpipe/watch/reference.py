@@ -1,4 +1,4 @@
-"""A deployed model and the Examples it was made from in, what it should see and say out; kept beside the run.
+"""Measures what a deployed model should see and say, from the Examples that it was made from; kept beside the run.
 
 Image statistics come from every split. What the model predicts and what its encoder sees come from eval and test alone:
 on pictures that it was fitted to, it is surer than it will ever be again.

@@ -1,4 +1,4 @@
-"""Kept requests and a candidate in, where it would answer otherwise out: a page to look at before traffic moves."""
+"""Asks a candidate the logged requests again, and shows where it answers otherwise, before traffic moves."""
 
 import base64
 import io

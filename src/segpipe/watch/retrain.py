@@ -1,4 +1,4 @@
-"""A verdict and the history of retraining in, whether to retrain now out: degraded, rested, not too often, not held."""
+"""Decides whether to retrain now: degraded, rested, not too often, not held."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Drift and, where labels have come in, accuracy in; ok, drift or degraded out, with the reasons in words."""
+"""Judges drift and, if labels have come in, accuracy: ok, drift or degraded, with the reasons in words."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A run, its deployed model and the requests kept of it in, the verdict and its page out."""
+"""Looks at the logged requests of a run's deployed model, and writes the verdict and its page."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A CSV file with one row per picture in, records out."""
+"""Lists a CSV file with one row per picture."""
 
 import csv
 import io

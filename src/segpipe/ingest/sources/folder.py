@@ -1,4 +1,4 @@
-"""A folder of images and a folder of masks in, records out, paired by file name; nothing is decoded."""
+"""Lists a folder of images and a folder of masks, paired by file name; decodes nothing."""
 
 import os
 import re

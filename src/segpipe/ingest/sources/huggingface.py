@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face Hub, or a copy of its folder, in; records out of its Parquet files.
+"""Lists a data set of the Hugging Face Hub, or a copy of its folder, from its Parquet files.
 
 The files are read where they are, through the Hub's file system, row group by row group: nothing is copied to a cache.
 """

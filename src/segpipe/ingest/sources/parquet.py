@@ -1,4 +1,4 @@
-"""Parquet files with one row per picture, as paths or encoded bytes, in; records out, read one row group at a time."""
+"""Lists Parquet files with one row per picture, as paths or encoded bytes, one row group at a time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

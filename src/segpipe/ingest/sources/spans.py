@@ -1,4 +1,4 @@
-"""A path with {SPAN} in it and the wish for the last N in, one config per span out: rolling data comes as new spans."""
+"""Resolves {SPAN} in a path to one config per span: rolling data comes as new spans."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One row of a CSV, Parquet or TFDS table in, one record out: which column is what."""
+"""Turns one row of a CSV, Parquet or TFDS table into a record: which column is what."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

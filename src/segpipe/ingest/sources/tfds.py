@@ -1,4 +1,4 @@
-"""A TensorFlow Datasets data set in, records out; Oxford-IIIT Pet unless another is named.
+"""Lists a TensorFlow Datasets data set; Oxford-IIIT Pet unless another is named.
 
 What TFDS prepared is read straight from its TFRecord files, so the encoded pictures pass through as they are and the
 workers need no TensorFlow. Only to download and prepare a data set is TFDS itself imported.

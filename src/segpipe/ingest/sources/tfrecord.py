@@ -1,4 +1,4 @@
-"""TFRecord files in, records out: Examples that segpipe wrote, or the flat float ones of the published pipeline."""
+"""Lists TFRecord files: Examples that segpipe wrote, or the flat float ones of the published pipeline."""
 
 import gzip
 import math

@@ -1,4 +1,4 @@
-"""A Pascal VOC folder in, records out: palette PNG masks, 255 at the borders, splits from its own lists."""
+"""Lists a Pascal VOC folder: palette PNG masks, 255 at the borders, splits from its own lists."""
 
 from dataclasses import replace
 

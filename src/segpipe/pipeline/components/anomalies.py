@@ -1,4 +1,4 @@
-"""TFDV's anomalies of one split and its Examples in, one sentence each out, with the pictures that cause it."""
+"""Explains each anomaly that TFDV sees in a split in one sentence, with the pictures that cause it."""
 
 import heapq
 import math

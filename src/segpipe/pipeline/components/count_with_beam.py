@@ -1,4 +1,4 @@
-"""Serialized test Examples in, TFMA's metrics and one Parquet row per picture out: the Beam graph of the Evaluator.
+"""Counts test Examples on Beam, for TFMA's metrics and one Parquet row per picture.
 
 Both models count a batch of pictures once. From there on only counts travel: TFMA sums them by slice, and the rows keep
 them by picture for the bootstrap, the slices and the choice of the pictures that the report shows.

@@ -1,4 +1,4 @@
-"""The Evaluator: candidate, champion and the test split in, TFMA's results, the verdict and the blessing out.
+"""Evaluator: measures candidate and champion on the test split, judges, and blesses or does not.
 
 It has the inputs and outputs of TFX's own Evaluator and writes what that writes, so the Resolver, the Pusher and TFMA's
 viewer take it for one. What TFX's cannot do is why it exists: a verdict from more than thresholds, with its reasons.

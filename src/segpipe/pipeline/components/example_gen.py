@@ -1,4 +1,4 @@
-"""ExampleGen: the config's source in, TFX Examples with the splits train, eval and test out, by Beam.
+"""ExampleGen: reads the config's source with Beam and writes TFX Examples in the splits train, eval and test.
 
 The workers run `segpipe.ingest.shards.write_part`, as `segpipe prepare` does, so both give the same Examples. Each
 part's worker writes its files itself: no picture goes through a Beam shuffle, which the in-process runner holds in

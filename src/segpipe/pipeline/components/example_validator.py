@@ -1,4 +1,4 @@
-"""ExampleValidator that stops the run: statistics, schema and Examples in, anomalies out; nothing is trained on them.
+"""ExampleValidator: checks statistics against the schema, and stops the run before anything is trained.
 
 Beside the schema it holds train against eval (skew) and against the last accepted run's train (drift), as far as the
 config's [validation], or a comparator in the schema, says how far they may lie apart.

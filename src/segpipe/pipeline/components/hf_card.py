@@ -1,4 +1,4 @@
-"""An Evaluator's output in, what a model card says of it out: metrics, slices and the gate's verdict."""
+"""Reads what a model card says of an evaluation: metrics, slices and the gate's verdict."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""ImportSchemaGen: a schema file in, a Schema artifact out; the published schema is said anew of our Examples."""
+"""ImportSchemaGen: imports a schema file, and adapts the published pipeline's schema to our Examples."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Pusher's executor on a filesystem: a blessed model in, `serving/<version>/` out, whole or not at all."""
+"""The Pusher's executor on a filesystem: writes a blessed model to `serving/<version>/`, whole or not at all."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""StatisticsGen: Examples in, TFDV's statistics of each split out, by Beam; scalars are looked at, not pictures.
+"""StatisticsGen: computes TFDV's statistics of each split with Beam, on scalars and not on pictures.
 
 It writes what TFX's own StatisticsGen writes. That one builds TFDV's whole Beam graph anew for each split, which on a
 few thousand pictures takes ten times as long as the counting, and reads every picture's bytes. This one takes all

@@ -1,4 +1,4 @@
-"""A config in, TFMA's EvalConfig out: metrics on the int64 counts that the model's own signature makes.
+"""Builds TFMA's EvalConfig: metrics on the int64 counts that the model's own signature makes.
 
 The signature `from_examples` counts each picture in the graph; TFMA adds the counts up, by slice too, and each metric
 is one function of a sum. TFMA's own thresholds are set as well, so that its viewer agrees with the gate on them; what

@@ -1,4 +1,4 @@
-"""A run's ML Metadata in, what made its model out: data, schema, code and arguments, and where its results lie."""
+"""Reads from ML Metadata what made a model: data, schema, code and arguments, and where its results lie."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""One local run: a config in, the run's folder (serving, report, summary) out, safe to kill and to repeat."""
+"""Runs the pipeline here and leaves serving, report and summary; safe to kill and to repeat."""
 
 import errno
 import logging

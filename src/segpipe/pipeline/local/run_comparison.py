@@ -1,4 +1,4 @@
-"""Two runs' summaries in, the rows in which they can be compared out: scores, and the config where it differs."""
+"""Compares two runs by their summaries: scores, and the config where it differs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a local run leaves for people and programs: the executions' outputs in, summary.json and the report out."""
+"""Writes what a local run leaves for people and programs: summary.json and the report."""
 
 import json
 import os

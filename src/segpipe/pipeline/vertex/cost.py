@@ -1,4 +1,4 @@
-"""A config in, what a run and its endpoint would cost out, from a table of list prices with a date."""
+"""Estimates what a run and its endpoint cost, from a table of list prices with a date."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The config's [dataflow] and [vertex] in, Beam's arguments out; only they differ when Dataflow is switched on."""
+"""Derives Beam's arguments from [dataflow] and [vertex]; switching Dataflow on changes nothing else."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What Google's clients raise in, one sentence that says what to do out."""
+"""Turns what Google's clients raise into one sentence that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Requests to an endpoint in, a verdict on one of the models behind it out: answers are looked at, not only counted."""
+"""Checks the answers of one of the models behind an endpoint, not only their number."""
 
 import base64
 import io

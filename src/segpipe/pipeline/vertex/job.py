@@ -1,4 +1,4 @@
-"""A config in, the compiled Vertex AI pipeline job out: JSON that names code, data and secrets but holds none."""
+"""Compiles a config to a Vertex AI pipeline job: JSON that names code, data and secrets but holds none."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The Pusher's executor on Google Cloud: a blessed model in, a registered, checked and promoted version out."""
+"""The Pusher's executor on Google Cloud: registers a blessed model, checks it and promotes it."""
 
 import json
 from typing import Any

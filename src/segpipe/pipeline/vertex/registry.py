@@ -1,4 +1,4 @@
-"""A SavedModel on gs:// in, a version in Vertex AI's Model Registry out, the same one when it is asked for again."""
+"""Registers a SavedModel on gs:// in Vertex AI's Model Registry, once however often it is asked."""
 
 import hashlib
 from typing import Any

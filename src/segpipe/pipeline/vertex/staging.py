@@ -1,4 +1,4 @@
-"""A config of this machine in, the same run as the cloud sees it out, and the files to upload for it."""
+"""Rewrites a config of this machine for the cloud, and lists the files to upload for it."""
 
 import hashlib
 from dataclasses import dataclass

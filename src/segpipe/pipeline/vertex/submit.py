@@ -1,4 +1,4 @@
-"""A config in, a running Vertex AI pipeline job out: its files uploaded, its state followed to the end if asked."""
+"""Submits a config as a Vertex AI pipeline job: uploads its files and, if asked, follows it to the end."""
 
 import json
 import tempfile

@@ -1,1 +1,1 @@
-"""The demo app: a template and a published model revision in, the files of a Space that runs it out."""
+"""Builds the Space that runs the demo app, from a template and a published model revision."""

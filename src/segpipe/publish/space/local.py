@@ -1,4 +1,4 @@
-"""A SavedModel's folder in; its demo, the very template that a Space gets, as a process on this machine out."""
+"""Starts the demo of a SavedModel on this machine, from the template that a Space gets."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""A picture's bytes in; mask, overlay and shares in the picture's own size out, by the SavedModel's own signature."""
+"""Predicts mask, overlay and shares at the picture's own size, using the SavedModel's own signature."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Gradio demo of $MODEL_REPO_ID: a picture in; its classes as an overlay, their shares and the mask out."""
+"""Gradio demo of $MODEL_REPO_ID: shows a picture's classes as an overlay, their shares and the mask."""
 
 import html
 import os
