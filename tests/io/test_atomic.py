@@ -1,3 +1,9 @@
+"""Nothing half-written is ever seen, whoever writes beside it and however a writer ends."""
+
+import json
+import subprocess
+import sys
+
 import pytest
 
 from segpipe.io import atomic
@@ -44,3 +50,59 @@ def test_text_is_replaced_whole(tmp_path):
     atomic.write_text(path, "two")
     assert path.read_text() == "two"
     assert [p.name for p in path.parent.iterdir()] == ["summary.json"]
+
+
+WRITER = """
+import json, sys
+from pathlib import Path
+from segpipe.io import atomic
+for number in range(40):
+    atomic.write_text(Path(sys.argv[1]), json.dumps({"writer": sys.argv[2], "padding": "x" * 50_000}))
+"""
+
+
+def test_many_writers_of_one_file_never_show_a_part_or_meet_an_error(tmp_path):
+    path = tmp_path / "summary.json"
+    atomic.write_text(path, json.dumps({"writer": "first"}))
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n)]) for n in range(3)]
+    while any(writer.poll() is None for writer in writers):
+        assert "writer" in json.loads(path.read_text())
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_an_error_while_writing_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a"
+    atomic.write_text(path, "old")
+
+    def write_and_fail():
+        with atomic.write(path) as stream:
+            stream.write(b"new")
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_and_fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(tmp_path):
+    path = tmp_path / "a"
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    (tmp_path / f".a.{gone.pid}.00000000.partial").write_text("half")
+    (tmp_path / ".ab.1.00000000.partial").write_text("of another file")
+    with atomic.write(path) as stream:
+        stream.write(b"live")
+        atomic.write_text(path, "done")
+        assert len(list(tmp_path.glob(".a.*.partial"))) == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"a", ".ab.1.00000000.partial"}
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    folder = tmp_path / "v1"
+    for content in ("old", "new"):
+        with atomic.write_folder(folder) as aside:
+            (aside / content).write_text(content)
+    assert [p.name for p in folder.iterdir()] == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["v1"]

@@ -1,36 +1,113 @@
-"""Folders that appear whole or not at all: written aside, then renamed."""
+"""Writes files and folders whole or not at all: aside under a name of their own, flushed to disk, then renamed."""
 
 import os
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+_SUFFIX = ".partial"
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """Copies a folder; `target` appears with all its files, and a finished `target` is left as it is.
+def aside_name(path: Path) -> Path:
+    """Where this process writes `path` until it is whole; no other writer has the name.
 
-    A server that polls the parent folder never sees the copy under way: its name starts with a dot and is no number.
+    It starts with a dot and is no number, so that a server that polls the folder for versions never takes it for one.
     """
-    if target.exists():
-        return
-    aside = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, aside)
-    for folder, _, files in os.walk(aside):
-        for name in files:
-            _flush(Path(folder) / name)
-    aside.rename(target)
+    return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_SUFFIX}")
+
+
+@contextmanager
+def write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """A binary stream to a file that appears under its own name when the block ends without an error.
+
+    A reader sees the old content or the new, never a part. Of two writers the later one wins.
+
+    Args:
+      path: of the file; its folder is made if it is missing.
+      durable: flush to disk before the rename, so that a power cut loses nothing either. It takes milliseconds, which
+        one of thousands of files that can be made again need not pay.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = aside_name(path)
+    try:
+        with aside.open("wb", buffering=1 << 20) as stream:
+            yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    if durable:
+        _flush(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole: a reader sees the old text or the new, never a part."""
+    """Writes a text file whole, and removes what writers of it left that were killed."""
+    with write(path) as stream:
+        stream.write(text.encode("utf-8"))
+    _remove_leftovers(path)
+
+
+@contextmanager
+def write_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which appears under its own name when the block ends without an error.
+
+    A folder that is there already is replaced; for a moment between two renames there is none.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(text, encoding="utf-8")
-    _flush(aside)
-    aside.rename(path)
+    _remove_leftovers(path)
+    aside = aside_name(path)
+    aside.mkdir()
+    try:
+        yield aside
+        for folder, _, files in os.walk(aside):
+            for name in files:
+                _flush(Path(folder) / name)
+            _flush(Path(folder))
+        if path.exists():
+            old = aside_name(path)
+            path.rename(old)
+            aside.rename(path)
+            shutil.rmtree(old)
+        else:
+            aside.rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    _flush(path.parent)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copies a folder; `target` appears with all its files, and a finished `target` is left as it is."""
+    if target.exists():
+        return
+    with write_folder(target) as aside:
+        shutil.copytree(source, aside, dirs_exist_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what processes that are gone wrote aside of `path`."""
+    for leftover in path.parent.iterdir():
+        if not (leftover.name.startswith(f".{path.name}.") and leftover.name.endswith(_SUFFIX)):
+            continue
+        pid = leftover.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if pid.isdigit() and psutil.pid_exists(int(pid)):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    with suppress(PermissionError):  # Of a file that may be written but not read.
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from segpipe.errors import DataError
+from segpipe.io import atomic
 
 _MOVERS = 16
 
@@ -100,15 +101,8 @@ def open_to_write(path: str) -> Iterator[BinaryIO]:
             raise
         stream.close()  # Only now does an object store show it.
         return
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with aside.open("wb", buffering=1 << 20) as stream:
-            yield stream
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with atomic.write(Path(path), durable=False) as stream:
+        yield stream
 
 
 def _drop(stream: Any, path: str) -> None:

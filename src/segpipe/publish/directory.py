@@ -5,10 +5,10 @@ FOLDER/models/user/name/main → v1764000000  what the Hub's main branch would h
 FOLDER/spaces/user/name/…                   likewise, the demo of each version
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpipe.io import atomic
 from segpipe.publish.files import File, folder_files, tree_digest
 from segpipe.publish.plan import Plan, Published, newest
 from segpipe.publish.space.plan import ModelRevision
@@ -46,25 +46,15 @@ def _write(target: Path, files: tuple[File, ...]) -> None:
     """Writes the files aside, then renames: a reader sees all of them or none."""
     if target.exists() and tree_digest(folder_files(target)) == tree_digest(files):
         return
-    aside = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    for file in files:
-        path = aside / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(file.read())
-    if target.exists():
-        old = target.with_name(f".{target.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-        aside.rename(target)
-        shutil.rmtree(old)
-    else:
-        aside.rename(target)
+    with atomic.write_folder(target) as aside:
+        for file in files:
+            path = aside / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.read())
 
 
 def _point(link: Path, version: str) -> None:
     """Makes `link` point to the version beside it, without a moment in which it points nowhere."""
-    aside = link.with_name(f".{link.name}.partial")
-    aside.unlink(missing_ok=True)
+    aside = atomic.aside_name(link)
     aside.symlink_to(version, target_is_directory=True)
     aside.replace(link)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segpipe import schema
 from segpipe.errors import UserError
 from segpipe.ingest import example
-from segpipe.io import tfrecord
+from segpipe.io import atomic, tfrecord
 from segpipe.metrics import confusion
 from segpipe.progress import report
 from segpipe.savedmodel.load import LoadedModel
@@ -146,10 +146,8 @@ def _write(reference: Reference, path: Path) -> None:
     arrays |= {f"predictions:{name}": values for name, values in reference.predictions.items()}
     if reference.embedding is not None:
         arrays |= {"embedding:mean": reference.embedding.mean, "embedding:axes": reference.embedding.axes}
-    aside = path.with_name(f".{path.name}")
-    with aside.open("wb") as file:
+    with atomic.write(path) as file:
         np.savez_compressed(file, test_margins=reference.test_margins, **arrays)  # type: ignore[arg-type]
-    aside.rename(path)
 
 
 def _read(path: Path) -> Reference:
