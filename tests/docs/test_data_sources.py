@@ -5,7 +5,8 @@ import re
 import pytest
 
 from segpipe import config as config_module
-from segpipe.ingest import feature_schema, sources
+from segpipe.config.source import KINDS
+from segpipe.ingest import feature_schema
 from segpipe.ingest.prepare import prepare
 from tests import pictures
 from tests.docs import blocks
@@ -36,7 +37,7 @@ LAYOUTS = {**layouts.ALL, "folder_by_regex": folder_by_regex, "spans": spans}
 
 def test_every_kind_is_shown():
     kinds = set(re.findall(r'kind = "(\w+)"', "".join(block.text for block in SHOWN.values())))
-    assert kinds | {"basemap"} == set(sources._MODULES)  # The demo's config shows that one.
+    assert kinds | {"basemap"} == set(KINDS)  # The demo's config shows that one.
     assert set(SHOWN) == set(LAYOUTS)
 
 

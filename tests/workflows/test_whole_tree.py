@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory):
     """Lets `make test` inside of `make test` end, and the second `make check` know the types that the first found."""
-    return {"PYTEST_ADDOPTS": "tests/test_atomic.py", "MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("mypy"))}
+    return {"PYTEST_ADDOPTS": "tests/io/test_atomic.py", "MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("mypy"))}
 
 
 @pytest.fixture

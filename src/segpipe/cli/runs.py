@@ -51,9 +51,7 @@ def show(
 ) -> None:
     """Show one run: its scores, its verdict and, from ML Metadata, what made its model."""
     folder, summary = find_run(run, context.obj)
-    from segpipe.pipeline.local import provenance
-
-    steps = provenance.of_model(folder / "metadata.db", summary["model_id"]) if "model_id" in summary else []
+    steps = _steps(folder, summary)
     if summary["status"] != run_state.DONE and not as_json:
         typer.echo(f"{summary['status']}{': ' + summary['error'] if summary['error'] else '.'}", err=True)
     if as_json:
@@ -84,16 +82,11 @@ def compare(
 ) -> None:
     """Compare two runs: scores side by side, the config where it differs, and what made each model."""
     folders, summaries = zip(*(find_run(run, context.obj) for run in (first, second)), strict=True)
-    from segpipe.pipeline.local import provenance
-
     rows = {
         "score": run_comparison.scores(*summaries),
         "config": run_comparison.config_differences(*summaries),
         "lineage": _lineage_rows(
-            *(
-                provenance.of_model(folder / "metadata.db", summary["model_id"]) if "model_id" in summary else []
-                for folder, summary in zip(folders, summaries, strict=True)
-            )
+            *(_steps(folder, summary) for folder, summary in zip(folders, summaries, strict=True))
         ),
     }
     if as_json:
@@ -105,6 +98,14 @@ def compare(
             change = "" if row.difference is None else f"{row.difference:+.4g}"
             table.add_row(row.name, _text(row.first), _text(row.second), change)
         Console().print(table if group else f"{name}: the same")
+
+
+def _steps(folder: Path, summary: dict[str, Any]) -> list[Any]:
+    """What made the run's model; nothing for a run that made none: the store then knows only an earlier run's."""
+    from segpipe.pipeline.local import provenance
+
+    made_a_model = "model_id" in summary or summary["status"] == run_state.DONE
+    return provenance.of_model(folder / "metadata.db", summary.get("model_id")) if made_a_model else []
 
 
 def _lineage_rows(first: Any, second: Any) -> list[run_comparison.Row]:
