@@ -91,12 +91,14 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     (tmp_path / f".a.{gone.pid}.00000000.partial").write_text("half")
-    (tmp_path / ".ab.1.00000000.partial").write_text("of another file")
+    siblings = {f".a.{gone.pid}.{gone.pid}.00000000.partial", f".ab.{gone.pid}.00000000.partial"}  # Of a.PID and of ab.
+    for sibling in siblings:
+        (tmp_path / sibling).write_text("of another file")
     with atomic.write(path) as stream:
         stream.write(b"live")
         atomic.write_text(path, "done")
-        assert len(list(tmp_path.glob(".a.*.partial"))) == 1
-    assert {p.name for p in tmp_path.iterdir()} == {"a", ".ab.1.00000000.partial"}
+        assert len(list(tmp_path.iterdir())) == 4  # The file, its live aside, and the two of other files.
+    assert {p.name for p in tmp_path.iterdir()} == {"a", *siblings}
 
 
 def test_a_folder_is_replaced_whole(tmp_path):
@@ -106,3 +108,30 @@ def test_a_folder_is_replaced_whole(tmp_path):
             (aside / content).write_text(content)
     assert [p.name for p in folder.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["v1"]
+
+
+FOLDER_WRITER = """
+import sys
+from pathlib import Path
+from segpipe.io import atomic
+source, targets, write = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+for number in range(60):
+    if write == "copy_tree":
+        atomic.copy_tree(source, targets / str(number))
+    else:
+        with atomic.write_folder(targets / "1") as aside:
+            (aside / "a").write_text("whole")
+"""
+
+
+@pytest.mark.parametrize("write", ["copy_tree", "write_folder"])
+def test_many_writers_of_one_folder_meet_no_error_and_leave_it_whole(write, tmp_path):
+    source, targets = tmp_path / "model", tmp_path / "serving"
+    source.mkdir()
+    (source / "a").write_text("whole")
+    command = [sys.executable, "-c", FOLDER_WRITER, str(source), str(targets), write]
+    writers = [subprocess.Popen(command) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    names = {path.name for path in targets.iterdir()}
+    assert names == ({str(number) for number in range(60)} if write == "copy_tree" else {"1"})
+    assert all((targets / name / "a").read_text() == "whole" for name in names)
